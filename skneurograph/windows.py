@@ -1,0 +1,454 @@
+"""Cut recordings into self-contained windows, aligned on the neurons' names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
+
+from skneurograph.recordings import Recording
+
+__all__ = ["LazyWindows", "Windows", "sliding_windows"]
+
+
+class LazyWindows:
+    """Windows that are cut when they are needed: an array-like that copies no data.
+
+    Behaves like an array of shape ``(n_windows, n_neurons, n_times)`` towards
+    scikit-learn's splitters, ``cross_validate`` and the estimators of this package.
+    Indexing with an integer gives one window as an array; indexing with a slice, a mask
+    or an array of indices gives another `LazyWindows` over the same recordings.
+    ``numpy.asarray`` cuts all windows.
+
+    Parameters
+    ----------
+    sources : sequence of array-like, each of shape (n_frames, n_recorded)
+        Activity of each recording, float32.
+    columns : sequence of array of int, each of shape (n_recorded,)
+        Where the neurons of each recording stand among the ``n_neurons`` columns.
+    recording : array of int, shape (n_windows,)
+        Which recording each window is cut from.
+    starts : array of int, shape (n_windows,)
+        First frame of each window.
+    n_neurons, n_times : int
+        Columns and frames of a window. Neurons that a recording lacks are NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> windows = sliding_windows(np.arange(12.0).reshape(6, 2), 3, lazy=True)
+    >>> windows.X.shape, windows.X[1:3].shape
+    ((4, 2, 3), (2, 2, 3))
+    >>> windows.X[0]
+    array([[0., 2., 4.],
+           [1., 3., 5.]], dtype=float32)
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 3
+
+    def __init__(
+        self,
+        sources: Sequence[NDArray[np.float32]],
+        columns: Sequence[NDArray[np.intp]],
+        recording: NDArray[np.integer],
+        starts: NDArray[np.integer],
+        n_neurons: int,
+        n_times: int,
+    ) -> None:
+        self._sources = list(sources)
+        self._columns = list(columns)
+        self._recording = recording
+        self._starts = starts
+        self.shape = (len(starts), n_neurons, n_times)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"<LazyWindows of shape {self.shape} over {len(self._sources)} recordings>"
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        if any(part is not Ellipsis and part != slice(None) for part in rest):
+            raise IndexError("LazyWindows can be indexed by window only; use np.asarray first")
+        if isinstance(rows, (int, np.integer)):
+            row = range(len(self))[int(rows)]
+            return self.cut(np.array([row]))[0]
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            if rows.size == 0:
+                rows = rows.astype(np.intp)
+        n_neurons, n_times = self.shape[1:]
+        return LazyWindows(
+            self._sources,
+            self._columns,
+            self._recording[rows],
+            self._starts[rows],
+            n_neurons,
+            n_times,
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        if copy is False:
+            raise ValueError("LazyWindows has no data of its own: a copy is needed")
+        cut = self.cut()
+        return cut if dtype is None else cut.astype(dtype, copy=False)
+
+    def cut(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+        """Cut the windows at these positions (all by default) into an array."""
+        recording = self._recording if indices is None else self._recording[indices]
+        starts = self._starts if indices is None else self._starts[indices]
+        n_neurons, n_times = self.shape[1:]
+        out = np.full((len(starts), n_neurons, n_times), np.nan, dtype=np.float32)
+        for index in np.unique(recording):
+            rows = np.flatnonzero(recording == index)
+            frames = sliding_window_view(self._sources[index], n_times, axis=0)
+            out[rows[:, None], self._columns[index][None, :]] = frames[starts[rows]]
+        return out
+
+    def recorded_columns(self) -> NDArray[np.bool_]:
+        """Which neurons these windows can hold: those that a recording behind them has."""
+        present = np.zeros(self.shape[1], dtype=bool)
+        for index in np.unique(self._recording):
+            has_data = ~np.isnan(self._sources[index]).all(axis=0)
+            present[self._columns[index][has_data]] = True
+        return present
+
+    def has_infinity(self) -> bool:
+        """Whether a recording behind these windows holds an infinite value."""
+        return any(np.isinf(self._sources[index]).any() for index in np.unique(self._recording))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Windows:
+    """Windows of several recordings with what scikit-learn needs beside them.
+
+    Attributes
+    ----------
+    X : ndarray of float32 or LazyWindows, shape (n_windows, n_neurons, n_times)
+        Activity. A neuron that an organism lacks is a row of NaN.
+    y : ndarray or None
+        Label or covariate of each window, shape ``(n_windows,)``, or the following
+        frame(s), shape ``(n_windows, n_neurons)`` or ``(n_windows, n_neurons, horizon)``.
+    groups : ndarray of str, shape (n_windows,)
+        Organism of each window.
+    neurons : ndarray of str, shape (n_neurons,)
+        Names of the columns; ``''`` for anonymous ones, which stand at the end.
+    starts : ndarray of int, shape (n_windows,)
+        First frame of each window in its recording.
+    recording : ndarray of int, shape (n_windows,)
+        Index of the recording that each window is cut from.
+    sampling_rate : float
+        Frames per second (Hz).
+    """
+
+    X: NDArray[np.float32] | LazyWindows
+    y: NDArray | None
+    groups: NDArray[np.str_]
+    neurons: NDArray[np.str_]
+    starts: NDArray[np.intp]
+    recording: NDArray[np.intp]
+    sampling_rate: float
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __repr__(self) -> str:
+        _, n_neurons, n_times = self.X.shape
+        n_organisms = len(np.unique(self.groups))
+        return (
+            f"<Windows: {len(self)} of {n_neurons} neurons and {n_times} frames at "
+            f"{self.sampling_rate:.4g} Hz, {n_organisms} organism{'s' * (n_organisms > 1)}>"
+        )
+
+    def __getitem__(self, key: Any) -> Windows:
+        """Select windows by slice, mask or indices."""
+        if isinstance(key, (int, np.integer)):
+            key = [int(key)]
+        return replace(
+            self,
+            X=self.X[key],
+            y=None if self.y is None else self.y[key],
+            groups=self.groups[key],
+            starts=self.starts[key],
+            recording=self.recording[key],
+        )
+
+    @property
+    def identities(self) -> NDArray[np.intp]:
+        """One integer per column for the ``identities`` of a graph estimator.
+
+        Identified neurons are numbered from 0; anonymous ones are -1, exchangeable.
+        """
+        named = self.neurons != ""
+        return np.where(named, np.cumsum(named) - 1, -1)
+
+
+def sliding_windows(
+    recordings: Recording | Iterable[Recording] | ArrayLike,
+    n_times: int,
+    *,
+    step: int = 1,
+    target: str | None = "behavior",
+    neurons: Literal["union", "shared", "all"] | Sequence[str] = "union",
+    by: Literal["name", "class"] = "name",
+    drop: Iterable[Any] | None = None,
+    lag: int = 0,
+    horizon: int = 1,
+    lazy: bool = False,
+) -> Windows:
+    """Cut recordings into overlapping windows, aligned on the neurons' names.
+
+    A window never crosses recordings or gaps in time, and its target is read at its
+    last frame (or after it, for ``target="next"``), so nothing of the future is used.
+
+    Parameters
+    ----------
+    recordings : Recording, iterable of Recording, or array-like (n_frames, n_features)
+        A plain array is read as one recording whose columns are all identified
+        (named ``x0``, ``x1``, ...), without behaviour.
+    n_times : int
+        Frames of a window.
+    step : int, default=1
+        Frames from the start of a window to the start of the next.
+    target : str or None, default="behavior"
+        ``"behavior"`` gives the label at the last frame, ``"next"`` the activity that
+        follows the window, the name of a covariate its value at the last frame, and
+        None (or ``"behavior"`` of a plain array) no target. Windows whose label is
+        empty or whose covariate is NaN are left out.
+    neurons : {"union", "shared", "all"} or sequence of str, default="union"
+        Columns: neurons identified in any recording, in every recording, the union
+        followed by as many anonymous columns as needed for unidentified neurons, or
+        the names given.
+    by : {"name", "class"}, default="name"
+        ``"class"`` first averages the neurons that share a class (left and right).
+    drop : iterable of labels, optional
+        Labels whose windows are left out.
+    lag : int, default=0
+        Read the label or covariate that many frames before the last frame. Calcium lags
+        behaviour, so a lag decodes better, but the decoder is then not causal.
+    horizon : int, default=1
+        Frames that follow the window for ``target="next"``; more than one adds a third
+        dimension to ``y``.
+    lazy : bool, default=False
+        Give ``X`` as `LazyWindows`, which copies nothing, instead of an array of
+        ``n_times`` times the size of the data.
+
+    Returns
+    -------
+    Windows
+        ``X, y, groups, neurons, starts, recording`` and ``sampling_rate``.
+
+    Raises
+    ------
+    ValueError
+        If a recording is shorter than a window or lacks the target, or if no neuron or
+        window remains.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import Recording, sliding_windows
+    >>> rng = np.random.default_rng(0)
+    >>> worms = [
+    ...     Recording(rng.normal(size=(50, 2)), 2.0, neurons=names, organism=organism,
+    ...               behavior=["forward"] * 25 + ["reversal"] * 25)
+    ...     for organism, names in [("one", ["AVAL", "RIML"]), ("two", ["AVAL", "AIBR"])]]
+    >>> windows = sliding_windows(worms, 8)
+    >>> windows
+    <Windows: 86 of 3 neurons and 8 frames at 2 Hz, 2 organisms>
+    >>> windows.neurons.tolist()
+    ['AIBR', 'AVAL', 'RIML']
+    """
+    n_times = _positive("n_times", n_times)
+    step = _positive("step", step)
+    horizon = _positive("horizon", horizon)
+    if not isinstance(lag, (int, np.integer)) or not 0 <= lag < n_times:
+        raise ValueError(f"lag: got {lag!r}; expected frames from 0 to n_times - 1 = {n_times - 1}")
+    if horizon > 1 and target != "next":
+        raise ValueError(f"horizon: got {horizon} with target={target!r}; it needs target='next'")
+    if by not in ("name", "class"):
+        raise ValueError(f"by: got {by!r}; expected 'name' or 'class'")
+    parts, is_plain_array = _as_recordings(recordings)
+    if is_plain_array and target == "behavior":
+        target = None
+    if target != "next":
+        horizon = 1
+    if by == "class":
+        parts = [part.average_classes() for part in parts]
+    names, columns = _align(parts, neurons)
+    ahead = horizon if target == "next" else 0
+    starts, recording = _cut_points(parts, n_times, step, ahead)
+
+    sources = [
+        np.ascontiguousarray(part.activity[:, keep], dtype=np.float32)
+        for part, (keep, _) in zip(parts, columns)
+    ]
+    positions = [position for _, position in columns]
+    X = LazyWindows(sources, positions, recording, starts, len(names), n_times)
+    y: NDArray | None = None
+    kept = np.ones(len(starts), dtype=bool)
+    if target == "next":
+        y = _next_frames(sources, positions, recording, starts + n_times, len(names), horizon)
+    elif target is not None:
+        y, kept = _frame_targets(parts, target, recording, starts + n_times - 1 - lag)
+    if drop is not None:
+        if y is None or target == "next":
+            raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
+        kept &= ~np.isin(y, list(drop))
+    if not kept.all():
+        X, starts, recording = X[kept], starts[kept], recording[kept]
+        y = None if y is None else y[kept]
+    if len(starts) == 0:
+        raise ValueError("no window is left: every frame is unlabelled or dropped")
+    groups = np.array([part.organism for part in parts])[recording]
+    return Windows(
+        X=X if lazy else X.cut(),
+        y=y,
+        groups=groups,
+        neurons=names,
+        starts=starts,
+        recording=recording,
+        sampling_rate=_common_rate(parts),
+    )
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name}: got {value!r}; expected a positive integer")
+    return int(value)
+
+
+def _as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
+    if isinstance(recordings, Recording):
+        return [recordings], False
+    if not hasattr(recordings, "__array__"):
+        recordings = list(recordings)
+        if recordings and all(isinstance(part, Recording) for part in recordings):
+            return recordings, False
+        if any(isinstance(part, Recording) for part in recordings):
+            raise ValueError("recordings: got a mixture of Recording and other objects")
+        if not recordings:
+            raise ValueError("recordings: got none; expected at least one Recording")
+    array = np.asarray(recordings)
+    if array.ndim != 2:
+        raise ValueError(
+            f"recordings: got an array of shape {array.shape}; expected Recording objects or "
+            "one array of shape (n_frames, n_features)"
+        )
+    names = [f"x{i}" for i in range(array.shape[1])]
+    # A plain array brings no clock: one frame is one unit of time.
+    return [Recording(array, sampling_rate=1.0, neurons=names)], True
+
+
+def _align(
+    parts: list[Recording], neurons: str | Sequence[str]
+) -> tuple[NDArray[np.str_], list[tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+    """Names of the columns and, per recording, which of its neurons go where."""
+    identified = [{name for name in part.neurons.tolist() if name} for part in parts]
+    if isinstance(neurons, str):
+        if neurons not in ("union", "shared", "all"):
+            raise ValueError(
+                f"neurons: got {neurons!r}; expected 'union', 'shared', 'all' or a list of names"
+            )
+        combine = set.intersection if neurons == "shared" else set.union
+        names = sorted(combine(*identified))
+    else:
+        names = list(neurons)
+        unknown = sorted(set(names) - set.union(*identified))
+        if unknown or len(set(names)) < len(names):
+            problem = (
+                f"{', '.join(unknown[:5])}, in no recording" if unknown else "a name given twice"
+            )
+            raise ValueError(f"neurons: got {problem}; expected names of identified neurons, once")
+    with_anonymous = isinstance(neurons, str) and neurons == "all"
+    n_anonymous = max((part.neurons == "").sum() for part in parts) if with_anonymous else 0
+    if not names and not n_anonymous:
+        raise ValueError(
+            f"neurons={neurons!r}: no neuron is identified in "
+            f"{'every' if neurons == 'shared' else 'any'} recording; "
+            f"use neurons={'union' if neurons == 'shared' and any(identified) else 'all'!r}"
+        )
+    place = {name: i for i, name in enumerate(names)}
+    columns = []
+    for part in parts:
+        labels = part.neurons.tolist()
+        keep = [i for i, name in enumerate(labels) if name in place]
+        position = [place[labels[i]] for i in keep]
+        if with_anonymous:
+            unnamed = [i for i, name in enumerate(labels) if not name]
+            keep += unnamed
+            position += range(len(names), len(names) + len(unnamed))
+        columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
+    return np.array(names + [""] * n_anonymous, dtype=str), columns
+
+
+def _cut_points(
+    parts: list[Recording], n_times: int, step: int, ahead: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    starts, recording = [], []
+    for index, part in enumerate(parts):
+        own = [
+            np.arange(start, stop - n_times - ahead + 1, step) for start, stop in part.segments()
+        ]
+        count = sum(map(len, own))
+        if count == 0:
+            needed = f"{n_times} frames" + (f" and the {ahead} that follow" if ahead else "")
+            raise ValueError(
+                f"{part.organism!r} has no uninterrupted stretch of {needed}: it has "
+                f"{part.n_times} frames; use a shorter window"
+            )
+        starts += own
+        recording.append(np.full(count, index, dtype=np.intp))
+    return np.concatenate(starts).astype(np.intp), np.concatenate(recording)
+
+
+def _frame_targets(
+    parts: list[Recording], target: str, recording: NDArray[np.intp], frames: NDArray[np.intp]
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Target at the given frames, and which of them have one."""
+    values = []
+    for index, part in enumerate(parts):
+        series = part.behavior if target == "behavior" else part.covariates.get(target)
+        if series is None:
+            has = (["behavior"] if part.behavior is not None else []) + list(part.covariates)
+            raise ValueError(
+                f"target={target!r}: {part.organism!r} does not have it; "
+                f"it has {', '.join(has) or 'no behaviour at all'}"
+            )
+        values.append(series[frames[recording == index]])
+    y = np.concatenate(values)
+    if y.dtype.kind == "f":
+        return y, ~np.isnan(y)
+    return y, (y != "") if y.dtype.kind == "U" else np.ones(len(y), dtype=bool)
+
+
+def _next_frames(
+    sources: list[NDArray[np.float32]],
+    columns: list[NDArray[np.intp]],
+    recording: NDArray[np.intp],
+    frames: NDArray[np.intp],
+    n_neurons: int,
+    horizon: int,
+) -> NDArray[np.float32]:
+    following = LazyWindows(sources, columns, recording, frames, n_neurons, horizon).cut()
+    return following[:, :, 0] if horizon == 1 else following
+
+
+def _common_rate(parts: list[Recording]) -> float:
+    rates = np.array([part.sampling_rate for part in parts])
+    if rates.max() > 1.02 * rates.min():
+        warnings.warn(
+            f"recordings were sampled at {rates.min():.4g} to {rates.max():.4g} Hz: windows of "
+            "equal frames span unequal times; resample them to one rate to compare animals",
+            UserWarning,
+            stacklevel=3,
+        )
+    return float(rates.mean())
