@@ -1,0 +1,237 @@
+"""What the decoders share: from validated windows to a trained net and back."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import Tensor, nn
+
+from skneurograph.nn import Ensemble
+from skneurograph.training import (
+    TrainingData,
+    TrainingOptions,
+    cut_windows,
+    hold_out,
+    resolve_device,
+    seeded,
+    train,
+)
+from skneurograph.validation import check_groups, check_windows
+from skneurograph.windows import LazyWindows
+
+__all__ = ["NetDecoder"]
+
+# Windows are evaluated in chunks of about this many elements of the largest tensor.
+_CHUNK_ELEMENTS = 8_000_000
+
+
+class NetDecoder(BaseEstimator):
+    """Fit a torch module to windows and evaluate it; the targets are up to a mixin."""
+
+    # Groups are wanted whenever metadata routing is on, without a set_fit_request.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        "hidden_size": [Interval(Integral, 1, None, closed="left")],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "patience": [None, Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "callbacks": [None, list, tuple],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train on windows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            Windows of activity; a neuron with NaN in a window is missing in it. Two
+            dimensions are read as windows of one frame. float64 windows are trained in
+            double precision, all others in single precision.
+        y : array-like of shape (n_windows,)
+            Labels, or continuous behaviour (then also ``(n_windows, n_outputs)``).
+        sample_weight : array-like of shape (n_windows,), optional
+            A weight of two counts as the window standing there twice.
+        groups : array-like of shape (n_windows,), optional
+            Organism of each window. With ``patience``, whole organisms are held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit; the message names the argument.
+        """
+        windows, labels = check_windows(self, X, y, reset=True)
+        organisms = check_groups(groups, len(windows))
+        weight = _check_sample_weight(
+            sample_weight, np.zeros(len(windows)), dtype=np.float64, ensure_non_negative=True
+        )
+        if (weight == 0).any():
+            counted = weight > 0
+            if not counted.any():
+                raise ValueError("sample_weight: all weights are zero, no window counts")
+            windows, labels, weight = windows[counted], labels[counted], weight[counted]
+            organisms = None if organisms is None else organisms[counted]
+        target, weight, n_outputs = self._encode_target(labels, weight)
+        self.columns_ = _recorded_columns(windows)
+        dtype = np.float64 if windows.dtype == np.float64 else np.float32
+        if target.dtype.kind == "f":
+            target = target.astype(dtype)
+        data, validation = self._split(
+            TrainingData(windows, target, weight, self._used_columns()), organisms
+        )
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        device = resolve_device(self.device)
+        with seeded(seed, device):
+            members = [self._build_member(data, n_outputs) for _ in range(self.n_members)]
+            module = Ensemble(members).to(torch.float64 if dtype == np.float64 else torch.float32)
+            self.net_ = train(
+                module,
+                self._loss(),
+                data,
+                validation,
+                TrainingOptions(
+                    max_epochs=self.max_epochs,
+                    batch_size=self.batch_size,
+                    learning_rate=self.learning_rate,
+                    weight_decay=self.weight_decay,
+                    patience=self.patience,
+                    device=device,
+                    verbose=int(self.verbose),
+                    callbacks=tuple(self.callbacks or ()),
+                ),
+                seed,
+            )
+        self.n_epochs_ = len(self.net_.history)
+        self._finish(data)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    @abstractmethod
+    def _build_member(self, data: TrainingData, n_outputs: int) -> nn.Module:
+        """Make one member of the ensemble; called under a seed."""
+
+    @abstractmethod
+    def _encode_target(
+        self, y: NDArray, weight: NDArray[np.float64]
+    ) -> tuple[NDArray, NDArray[np.float64], int]:
+        """Give what the loss reads, the weights and the number of outputs."""
+
+    @abstractmethod
+    def _loss(self) -> Any:
+        """Give the loss of each window."""
+
+    def _finish(self, data: TrainingData) -> None:
+        """Set fitted attributes that need the trained net."""
+
+    def _used_columns(self) -> NDArray[np.intp] | None:
+        """Columns that training sees: None if all are recorded."""
+        return None if len(self.columns_) == self.n_features_in_ else self.columns_
+
+    def _split(
+        self, data: TrainingData, organisms: NDArray | None
+    ) -> tuple[TrainingData, TrainingData | None]:
+        if self.patience is None:
+            return data, None
+        # Drawn apart from the seed of training, so that it does not depend on the device.
+        rng = np.random.default_rng(
+            check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        )
+        kept, held = hold_out(len(data), organisms, self.validation_fraction, self.n_times_in_, rng)
+        labels = data.y if data.y.dtype.kind == "i" else np.zeros(len(data), dtype=np.int64)
+        lost = np.setdiff1d(labels[held], labels[kept])
+        if len(lost):
+            names = ", ".join(map(str, self.classes_[lost]))
+            warnings.warn(
+                f"early stopping holds out every window of {names}: the model never learns it",
+                UserWarning,
+                stacklevel=3,
+            )
+        return data.subset(kept), data.subset(held)
+
+    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
+        """Columns that prediction reads from these windows."""
+        return self._used_columns()
+
+    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
+        """Further inputs of the module, beside the windows."""
+        return ()
+
+    def _evaluate(
+        self, X: ArrayLike | LazyWindows, method: str = "__call__"
+    ) -> Iterator[tuple[slice, Tensor, NDArray[np.intp] | None]]:
+        """Evaluate the module on validated windows, chunk by chunk."""
+        check_is_fitted(self)
+        windows, _ = check_windows(self, X, reset=False)
+        module = self.net_.module_
+        parameter = next(module.parameters())
+        chunk = max(1, _CHUNK_ELEMENTS // self._elements_per_window())
+        run = module if method == "__call__" else getattr(module, method)
+        module.eval()
+        with torch.inference_mode():
+            for start in range(0, len(windows), chunk):
+                rows = slice(start, min(start + chunk, len(windows)))
+                part = cut_windows(windows, rows, None)
+                columns = self._prediction_columns(part)
+                if columns is not None:
+                    part = part[:, columns]
+                # A copy: torch refuses read-only memory.
+                tensor = torch.tensor(part, dtype=parameter.dtype, device=parameter.device)
+                yield rows, run(tensor, *self._inputs(columns)), columns
+
+    def _elements_per_window(self) -> int:
+        return self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
+
+
+def _recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
+    """Neurons that some window holds; warn about windows that hold none."""
+    if isinstance(X, LazyWindows):
+        present = X.recorded_columns()
+    else:
+        recorded = ~np.isnan(X).any(axis=2)
+        present = recorded.any(axis=0)
+        n_empty = int((~recorded.any(axis=1)).sum())
+        if n_empty and present.any():
+            warnings.warn(
+                f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
+                "from them",
+                UserWarning,
+                stacklevel=3,
+            )
+    if not present.any():
+        raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+    return np.flatnonzero(present)

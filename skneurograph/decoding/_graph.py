@@ -1,0 +1,511 @@
+"""Decode behaviour through a graph inferred from the activity itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from skneurograph.decoding._base import NetDecoder
+from skneurograph.decoding._targets import ClassifierPart, RegressorPart
+from skneurograph.nn import GraphDecoder
+from skneurograph.training import TrainingData, cut_windows
+from skneurograph.validation import check_identities
+from skneurograph.windows import LazyWindows
+
+__all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
+
+WANG_2021: dict[str, Any] = {
+    "edge_model": "mlp",
+    "edge_activation": "sigmoid",
+    "pooling": "concat",
+    "hidden_size": 12,
+    "n_rounds": 1,
+    "n_components": 0,
+    "n_members": 1,
+    "neuron_dropout": 0.0,
+    "weight_decay": 0.0,
+    "learning_rate": 1e-3,
+}
+"""The architecture of Wang et al. (2021) as parameters of `GraphClassifier`.
+
+Use windows of two frames, from which the activity and its change, the inputs of the
+paper, follow linearly.
+"""
+
+# The mean graph is taken over at most this many training windows, evenly spaced.
+_GRAPH_WINDOWS = 4096
+
+
+class _GraphNet(NetDecoder):
+    """Parameters, module and graphs that classifier and regressor share."""
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **NetDecoder._parameter_constraints,
+        "identities": [StrOptions({"all", "none"}), "array-like"],
+        "n_rounds": [Interval(Integral, 0, None, closed="left")],
+        "edge_model": [StrOptions({"bilinear", "mlp"})],
+        "edge_activation": [StrOptions({"softmax", "sigmoid"})],
+        "pooling": [StrOptions({"mean", "attention", "concat"})],
+        "n_components": [Interval(Integral, 0, None, closed="left")],
+        "neuron_dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def _build_member(self, data: TrainingData, n_outputs: int) -> GraphDecoder:
+        labels = self._identity_labels()
+        return GraphDecoder(
+            self.n_times_in_,
+            n_outputs,
+            torch.from_numpy(labels[self.columns_]),
+            hidden_size=self.hidden_size,
+            n_rounds=self.n_rounds,
+            edge_model=self.edge_model,
+            edge_activation=self.edge_activation,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            neuron_dropout=self.neuron_dropout,
+            components=_components(data, labels[self.columns_], self.n_components),
+        )
+
+    def _identity_labels(self) -> NDArray[np.intp]:
+        """Identity of each column, numbered over the recorded ones; -1 if anonymous."""
+        given = check_identities(self.identities, self.n_features_in_)
+        if self.pooling == "concat" and (given[self.columns_] < 0).any():
+            raise ValueError(
+                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
+                "use pooling='mean' or give identities to all"
+            )
+        seen = np.unique(given[self.columns_])
+        seen = seen[seen >= 0]
+        labels = np.full(self.n_features_in_, -1)
+        known = np.isin(given, seen)
+        labels[known] = np.searchsorted(seen, given[known])
+        return labels
+
+    def _finish(self, data: TrainingData) -> None:
+        self._anonymous = check_identities(self.identities, self.n_features_in_) < 0
+        self._labels = self._identity_labels()
+        if self.n_rounds:
+            rows = np.unique(np.linspace(0, len(data) - 1, _GRAPH_WINDOWS).astype(np.intp))
+            self.graph_ = _mean_graph(self.infer_graphs(data.X[rows]))
+
+    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
+        # Anonymous neurons are exchangeable: one that no training window held is as good
+        # as any other. An identified one without training has no parameters; it is ignored.
+        unseen = self._anonymous.copy()
+        unseen[self.columns_] = False
+        if unseen.any():
+            fresh = np.flatnonzero(unseen)
+            fresh = fresh[~np.isnan(X[:, fresh]).any(axis=2).all(axis=0)]
+            if len(fresh):
+                return np.union1d(self.columns_, fresh)
+        return self._used_columns()
+
+    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
+        if columns is None or columns is self.columns_:
+            return ()
+        device = next(self.net_.module_.parameters()).device
+        return (torch.from_numpy(self._labels[columns]).to(device),)
+
+    def _elements_per_window(self) -> int:
+        return max(super()._elements_per_window(), self.n_features_in_**2)
+
+    def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Infer the graph of each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_neurons)
+            Entry ``[w, i, j]`` is the influence of sender ``j`` on receiver ``i``, at
+            least zero. The diagonal is zero; pairs with a neuron that is missing in the
+            window, or was in training, are NaN.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has ``n_rounds=0`` and so no graph.
+        """
+        if self.n_rounds == 0:
+            raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
+        n_neurons = self.n_features_in_
+        graphs = []
+        windows = X if isinstance(X, LazyWindows) else np.asarray(X)
+        if windows.ndim == 2 and not isinstance(X, LazyWindows):
+            windows = windows[:, :, None]
+        for rows, inferred, columns in self._evaluate(windows, "infer_graph"):
+            part = inferred.cpu().numpy()
+            recorded = ~np.isnan(cut_windows(windows, rows, columns)).any(axis=2)
+            part[~(recorded[:, :, None] & recorded[:, None, :])] = np.nan
+            if columns is not None:
+                whole = np.full((len(part), n_neurons, n_neurons), np.nan, dtype=part.dtype)
+                whole[:, columns[:, None], columns[None, :]] = part
+                part = whole
+            graphs.append(part)
+        return np.concatenate(graphs)
+
+
+def _mean_graph(graphs: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Average over the windows in which both neurons were recorded; NaN if in none."""
+    recorded = ~np.isnan(graphs)
+    count = recorded.sum(axis=0)
+    total = np.where(recorded, graphs, 0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _components(data: TrainingData, labels: NDArray[np.intp], n_components: int) -> Tensor | None:
+    """Principal components of the identified neurons' last frames, missing ones at zero.
+
+    Computed from the weighted second moments, since the components must not depend on
+    whether a window stands twice or has weight two.
+    """
+    n_identities = int(labels.max()) + 1
+    n_components = min(n_components, n_identities)
+    if n_components == 0:
+        return None
+    moments = np.zeros((n_identities, n_identities))
+    named = labels >= 0
+    step = max(1, 50_000_000 // (data.X.shape[1] * data.X.shape[2]))
+    for start in range(0, len(data), step):
+        rows = slice(start, min(start + step, len(data)))
+        windows = cut_windows(data.X, rows, data.columns)
+        missing = np.isnan(windows).any(axis=2)
+        last = np.where(missing, 0, windows[:, :, -1])[:, named].astype(np.float64)
+        frames = np.zeros((len(last), n_identities))
+        np.add.at(frames.T, labels[named], last.T)
+        moments += (frames * data.weight[rows, None]).T @ frames
+    variances, vectors = np.linalg.eigh(moments)
+    # Directions that no training window explores are arbitrary, so they are left out.
+    explored = np.flatnonzero(variances > 1e-9 * variances[-1])[::-1][:n_components]
+    return torch.from_numpy(vectors[:, explored].copy()) if len(explored) else None
+
+
+class GraphClassifier(ClassifierPart, _GraphNet):
+    """Tell behaviour from neural activity through a graph inferred from it.
+
+    After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
+    directed graph over the recorded neurons is inferred from the encodings, messages
+    pass over it, and the neurons are pooled and read out. Missing neurons (NaN) neither
+    send nor receive nor count in the pool.
+
+    Parameters
+    ----------
+    identities : {"all", "none"} or array-like of int of shape (n_neurons,), default="all"
+        Which columns carry an identity. ``"all"``: every column is a neuron of its own,
+        the same in every organism. ``"none"``: neurons are exchangeable, their order does
+        not matter. An array gives one integer per column, -1 for anonymous neurons;
+        columns with the same integer (left and right, say) share an identity.
+        `Windows.identities` gives such an array.
+    hidden_size : int, default=32
+        Features of a neuron.
+    n_rounds : int, default=1
+        Rounds of message passing over the inferred graph; 0 pools neurons without one.
+    edge_model : {"bilinear", "mlp"}, default="bilinear"
+        How a pair of encodings is scored: a bilinear form, or a network with one hidden
+        layer as in Wang et al. and NRI [2]_, computed without a feature vector per pair.
+    edge_activation : {"softmax", "sigmoid"}, default="softmax"
+        Softmax over the senders of a receiver, or an independent gate for each edge.
+    pooling : {"mean", "attention", "concat"}, default="mean"
+        How recorded neurons become one vector. ``"concat"`` keeps identified neurons
+        apart, as the published classifier does.
+    n_components : int, default=10
+        Principal components of the population whose time courses are also read out
+        linearly; the network is then a correction to a linear decoder. 0 for none.
+    n_members : int, default=4
+        Networks trained from different initial values; their predictions are averaged.
+    dropout : float, default=0.0
+        Probability of dropping a pooled feature in training.
+    neuron_dropout : float, default=0.2
+        Probability of dropping a whole neuron in training, so that the model learns to
+        live with other sets of neurons.
+    label_smoothing : float, default=0.0
+        Weight of the uniform distribution in the training targets.
+    class_weight : {"balanced"}, dict or None, default=None
+        ``"balanced"`` weighs classes inversely to their frequency.
+    learning_rate : float, default=0.01
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=32
+        Passes through the windows. An epoch has at least 16 steps, however few the
+        windows.
+    batch_size : int, default=64
+        Windows of a mini-batch.
+    patience : int or None, default=None
+        Epochs without improvement of the validation loss after which training stops and
+        the best state is restored. None trains for ``max_epochs``.
+    validation_fraction : float, default=0.2
+        Part held out when ``patience`` is given: of the organisms if ``groups`` are
+        routed, otherwise the last windows, which are taken to be in order of time.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, mini-batches, dropout and held-out organisms. The same integer
+        gives the same model on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the losses of every epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean inferred graph of the training windows (of 4,096 evenly spaced ones if there
+        are more). Entry ``[i, j]`` is the influence of sender ``j`` on receiver ``i``;
+        the diagonal is zero and pairs that were never recorded are NaN. Absent with
+        ``n_rounds=0``.
+    columns_ : ndarray of int
+        Neurons recorded in training. Other identified neurons are ignored.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    GraphRegressor : The same for continuous behaviour.
+    RecurrentClassifier : The structure-agnostic rival.
+
+    References
+    ----------
+    .. [1] P. Y. Wang, S. Sapra, V. K. George, G. A. Silva (2021). Generalizable machine
+       learning in neuroscience using graph neural networks. Frontiers in Artificial
+       Intelligence 4, 618372. doi:10.3389/frai.2021.618372
+    .. [2] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
+       inference for interacting systems. ICML. arXiv:1802.04687
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.decoding import GraphClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 5, 8))
+    >>> y = np.where(X[:, 0, -1] > X[:, 1, -1], "forward", "reversal")
+    >>> model = GraphClassifier(max_epochs=5, random_state=0).fit(X, y)
+    >>> model.predict(X[:2]).shape, model.graph_.shape
+    ((2,), (5, 5))
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **_GraphNet._parameter_constraints,
+        **ClassifierPart._target_constraints,
+    }
+
+    def __init__(
+        self,
+        *,
+        identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
+        hidden_size: int = 32,
+        n_rounds: int = 1,
+        edge_model: Literal["bilinear", "mlp"] = "bilinear",
+        edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        pooling: Literal["mean", "attention", "concat"] = "mean",
+        n_components: int = 10,
+        n_members: int = 4,
+        dropout: float = 0.0,
+        neuron_dropout: float = 0.2,
+        label_smoothing: float = 0.0,
+        class_weight: Literal["balanced"] | dict[Any, float] | None = None,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.01,
+        max_epochs: int = 32,
+        batch_size: int = 64,
+        patience: int | None = None,
+        validation_fraction: float = 0.2,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.identities = identities
+        self.hidden_size = hidden_size
+        self.n_rounds = n_rounds
+        self.edge_model = edge_model
+        self.edge_activation = edge_activation
+        self.pooling = pooling
+        self.n_components = n_components
+        self.n_members = n_members
+        self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+class GraphRegressor(RegressorPart, _GraphNet):
+    """Tell continuous behaviour from neural activity through a graph inferred from it.
+
+    After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
+    directed graph over the recorded neurons is inferred from the encodings, messages
+    pass over it, and the neurons are pooled and read out. Missing neurons (NaN) neither
+    send nor receive nor count in the pool.
+
+    Parameters
+    ----------
+    identities : {"all", "none"} or array-like of int of shape (n_neurons,), default="all"
+        Which columns carry an identity. ``"all"``: every column is a neuron of its own,
+        the same in every organism. ``"none"``: neurons are exchangeable, their order does
+        not matter. An array gives one integer per column, -1 for anonymous neurons;
+        columns with the same integer (left and right, say) share an identity.
+        `Windows.identities` gives such an array.
+    hidden_size : int, default=32
+        Features of a neuron.
+    n_rounds : int, default=1
+        Rounds of message passing over the inferred graph; 0 pools neurons without one.
+    edge_model : {"bilinear", "mlp"}, default="bilinear"
+        How a pair of encodings is scored: a bilinear form, or a network with one hidden
+        layer as in Wang et al. and NRI [2]_, computed without a feature vector per pair.
+    edge_activation : {"softmax", "sigmoid"}, default="softmax"
+        Softmax over the senders of a receiver, or an independent gate for each edge.
+    pooling : {"mean", "attention", "concat"}, default="mean"
+        How recorded neurons become one vector. ``"concat"`` keeps identified neurons
+        apart, as the published classifier does.
+    n_components : int, default=10
+        Principal components of the population whose time courses are also read out
+        linearly; the network is then a correction to a linear decoder. 0 for none.
+    n_members : int, default=4
+        Networks trained from different initial values; their predictions are averaged.
+    dropout : float, default=0.0
+        Probability of dropping a pooled feature in training.
+    neuron_dropout : float, default=0.2
+        Probability of dropping a whole neuron in training, so that the model learns to
+        live with other sets of neurons.
+    learning_rate : float, default=0.01
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=32
+        Passes through the windows. An epoch has at least 16 steps, however few the
+        windows.
+    batch_size : int, default=64
+        Windows of a mini-batch.
+    patience : int or None, default=None
+        Epochs without improvement of the validation loss after which training stops and
+        the best state is restored. None trains for ``max_epochs``.
+    validation_fraction : float, default=0.2
+        Part held out when ``patience`` is given: of the organisms if ``groups`` are
+        routed, otherwise the last windows, which are taken to be in order of time.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, mini-batches, dropout and held-out organisms. The same integer
+        gives the same model on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the losses of every epoch.
+
+    Attributes
+    ----------
+    y_mean_, y_scale_ : ndarray of shape (n_outputs,)
+        Mean and standard deviation of the training targets.
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean inferred graph of the training windows (of 4,096 evenly spaced ones if there
+        are more). Entry ``[i, j]`` is the influence of sender ``j`` on receiver ``i``;
+        the diagonal is zero and pairs that were never recorded are NaN. Absent with
+        ``n_rounds=0``.
+    columns_ : ndarray of int
+        Neurons recorded in training. Other identified neurons are ignored.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    GraphClassifier : The same for labels.
+    RecurrentRegressor : The structure-agnostic rival.
+
+    References
+    ----------
+    .. [1] P. Y. Wang, S. Sapra, V. K. George, G. A. Silva (2021). Generalizable machine
+       learning in neuroscience using graph neural networks. Frontiers in Artificial
+       Intelligence 4, 618372. doi:10.3389/frai.2021.618372
+    .. [2] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
+       inference for interacting systems. ICML. arXiv:1802.04687
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.decoding import GraphRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 5, 8))
+    >>> velocity = X[:, 0, -1] - X[:, 1, -1]
+    >>> model = GraphRegressor(max_epochs=5, random_state=0).fit(X, velocity)
+    >>> model.predict(X[:2]).shape, model.graph_.shape
+    ((2,), (5, 5))
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **_GraphNet._parameter_constraints,
+        **RegressorPart._target_constraints,
+    }
+
+    def __init__(
+        self,
+        *,
+        identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
+        hidden_size: int = 32,
+        n_rounds: int = 1,
+        edge_model: Literal["bilinear", "mlp"] = "bilinear",
+        edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        pooling: Literal["mean", "attention", "concat"] = "mean",
+        n_components: int = 10,
+        n_members: int = 4,
+        dropout: float = 0.0,
+        neuron_dropout: float = 0.2,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.01,
+        max_epochs: int = 32,
+        batch_size: int = 64,
+        patience: int | None = None,
+        validation_fraction: float = 0.2,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.identities = identities
+        self.hidden_size = hidden_size
+        self.n_rounds = n_rounds
+        self.edge_model = edge_model
+        self.edge_activation = edge_activation
+        self.pooling = pooling
+        self.n_components = n_components
+        self.n_members = n_members
+        self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose

@@ -1,0 +1,17 @@
+"""Torch modules; nothing of scikit-learn in them."""
+
+from skneurograph.nn.graph_decoder import Ensemble, GraphDecoder
+from skneurograph.nn.layers import EdgeModel, IdentityEmbedding, Pooling, SharedDropout
+from skneurograph.nn.pairwise import pair_scores
+from skneurograph.nn.recurrent import RecurrentDecoder
+
+__all__ = [
+    "EdgeModel",
+    "Ensemble",
+    "GraphDecoder",
+    "IdentityEmbedding",
+    "Pooling",
+    "RecurrentDecoder",
+    "SharedDropout",
+    "pair_scores",
+]

@@ -1,0 +1,341 @@
+"""The one bridge from estimator parameters to skorch: batches, loss, seeds, stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from skneurograph.windows import LazyWindows
+
+__all__ = [
+    "TrainingData",
+    "TrainingOptions",
+    "cut_windows",
+    "hold_out",
+    "resolve_device",
+    "seeded",
+    "train",
+]
+
+# Small data are revisited within an epoch until it has this many steps, so that
+# `max_epochs` means a comparable amount of training for 30 windows and for 30,000.
+_MIN_STEPS_PER_EPOCH = 16
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn ``"auto"`` into CUDA where there is one, and anything else into a device."""
+    if isinstance(device, str) and device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device: got {device!r}; expected 'auto', 'cpu', 'cuda', 'cuda:0', ..."
+        ) from error
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch within the block and leave its global generators as they were."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def cut_windows(
+    X: NDArray | LazyWindows, rows: NDArray[np.integer] | slice, columns: NDArray[np.integer] | None
+) -> NDArray:
+    """Take some windows, and some of their neurons, as an array."""
+    if isinstance(X, LazyWindows):
+        cut = X.cut(np.arange(len(X))[rows] if isinstance(rows, slice) else rows)
+    else:
+        cut = X[rows]
+    return cut if columns is None else cut[:, columns]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Windows with encoded targets and weights, as the training loop reads them.
+
+    Attributes
+    ----------
+    X : ndarray or LazyWindows, shape (n_windows, n_neurons, n_times)
+    y : ndarray, shape (n_windows,) of class indices or (n_windows, n_outputs) of floats
+    weight : ndarray of float64, shape (n_windows,)
+    columns : ndarray of int or None
+        The neurons that the network sees; None for all.
+    """
+
+    X: NDArray | LazyWindows
+    y: NDArray
+    weight: NDArray[np.float64]
+    columns: NDArray[np.integer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def subset(self, rows: NDArray[np.integer]) -> TrainingData:
+        """Keep some windows."""
+        return TrainingData(self.X[rows], self.y[rows], self.weight[rows], self.columns)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train: the parameters that all estimators share."""
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    verbose: int = 0
+    callbacks: tuple[Any, ...] = ()
+
+
+class _Batches:
+    """Mini-batches of one epoch; iterating again gives the next epoch.
+
+    Data that fit in one batch are given whole, with their weights. Otherwise windows are
+    drawn in proportion to their weights by systematic sampling: with equal weights each
+    window comes exactly once in an epoch.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        batch_size: int,
+        device: torch.device,
+        rng: np.random.Generator | None,
+    ) -> None:
+        self.data = data
+        self.batch_size = batch_size
+        self.device = device
+        self.rng = rng
+        weight = data.weight / data.weight.sum()
+        self._cumulative = np.cumsum(weight)
+        self._whole_weight = weight * len(data)
+
+    @property
+    def n_steps(self) -> int:
+        """Mini-batches of an epoch."""
+        n_steps = -(-len(self.data) // self.batch_size)
+        return n_steps if self.rng is None else max(n_steps, _MIN_STEPS_PER_EPOCH)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+        n_windows = len(self.data)
+        if self.rng is None:
+            for start in range(0, n_windows, self.batch_size):
+                rows = np.arange(start, min(start + self.batch_size, n_windows))
+                yield self._batch(rows, self._whole_weight[rows])
+        elif n_windows <= self.batch_size:
+            # The one batch is cut once and visited again.
+            batch = self._batch(np.arange(n_windows), self._whole_weight)
+            for _ in range(self.n_steps):
+                yield batch
+        else:
+            left = self.n_steps
+            while left > 0:
+                order = self._draw(self.rng)
+                for rows in np.array_split(order, -(-n_windows // self.batch_size))[:left]:
+                    yield self._batch(rows, np.ones(len(rows)))
+                    left -= 1
+
+    def _draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        n_windows = len(self.data)
+        points = (np.arange(n_windows) + rng.random()) / n_windows
+        # Rounding may leave the last cumulative weight just below the last point.
+        rows = np.minimum(np.searchsorted(self._cumulative, points, side="right"), n_windows - 1)
+        return rng.permutation(rows)
+
+    def _batch(
+        self, rows: NDArray[np.integer], weight: NDArray[np.float64]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        windows = torch.from_numpy(cut_windows(self.data.X, rows, self.data.columns))
+        target = torch.from_numpy(self.data.y[rows])
+        weights = torch.from_numpy(weight).to(windows.dtype)
+        return windows.to(self.device), (target.to(self.device), weights.to(self.device))
+
+
+class _Net(NeuralNet):
+    """A skorch net that reads `TrainingData` and weighs its loss per window."""
+
+    def __init__(
+        self, *args: Any, loss: Callable[..., Tensor], seed: int = 0, **kwargs: Any
+    ) -> None:
+        self.loss = loss
+        self.seed = seed
+        super().__init__(*args, criterion=nn.Module, **kwargs)
+
+    def get_iterator(self, dataset: TrainingData, training: bool = False) -> _Batches:
+        rng = np.random.default_rng(self.seed) if training else None
+        return _Batches(dataset, self.batch_size, torch.device(self.device), rng)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: tuple[Tensor, Tensor], X: Any = None, training: bool = False
+    ) -> Tensor:
+        target, weight = y_true
+        return (self.loss(y_pred, target, training) * weight).mean()
+
+    def check_data(self, X: Any, y: Any = None) -> None:
+        """Accept what the estimators have validated."""
+
+    def get_split_datasets(
+        self, X: tuple[TrainingData, TrainingData | None], y: Any = None, **fit_params: Any
+    ) -> tuple[TrainingData, TrainingData | None]:
+        return X
+
+
+class _ProgressBar(Callback):
+    """A bar over epochs with the current losses."""
+
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.bar_ = tqdm(total=net.max_epochs, desc="training", unit="epoch")
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        losses = {
+            name: f"{net.history[-1, name]:.4f}"
+            for name in ("train_loss", "valid_loss")
+            if name in net.history[-1]
+        }
+        self.bar_.set_postfix(losses)
+        self.bar_.update()
+
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.bar_.close()
+        del self.bar_
+
+
+def hold_out(
+    n_windows: int,
+    groups: NDArray | None,
+    fraction: float,
+    n_times: int,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split training windows for early stopping, without leaking.
+
+    Parameters
+    ----------
+    n_windows : int
+    groups : array of shape (n_windows,) or None
+        With groups, whole organisms are held out; without, the last part in time, after
+        a gap of one window, since windows overlap.
+    fraction : float
+        Part of the organisms or windows to hold out; at least one of each.
+    n_times : int
+        Frames of a window, the length of the gap.
+    rng : numpy.random.Generator
+        Chooses the organisms.
+
+    Returns
+    -------
+    train, valid : arrays of int
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left to train on.
+    """
+    if groups is not None:
+        organisms = np.unique(groups)
+        n_held = max(1, round(fraction * len(organisms)))
+        if n_held >= len(organisms):
+            raise ValueError(
+                f"early stopping holds out whole organisms, but groups names {len(organisms)}; "
+                "give more organisms, no groups, or patience=None"
+            )
+        held = np.isin(groups, rng.choice(organisms, size=n_held, replace=False))
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    n_valid = max(1, round(fraction * n_windows))
+    n_train = n_windows - n_valid - (n_times - 1)
+    if n_train < 1:
+        raise ValueError(
+            f"early stopping holds out {n_valid} of {n_windows} windows after a gap of "
+            f"{n_times - 1}, which leaves none to train on; use patience=None"
+        )
+    return np.arange(n_train), np.arange(n_windows - n_valid, n_windows)
+
+
+def train(
+    module: nn.Module,
+    loss: Callable[..., Tensor],
+    data: TrainingData,
+    validation: TrainingData | None,
+    options: TrainingOptions,
+    seed: int,
+) -> NeuralNet:
+    """Train a module and return the skorch net that did it.
+
+    The learning rate follows one cycle: it rises over the first tenth of the steps and
+    falls to zero along a cosine. Parameters listed in ``module.no_decay`` are spared
+    from weight decay. An interrupt from the keyboard ends training and keeps the best
+    state so far (by validation loss), or the current one without validation.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On the CPU; initialised by the caller under `seeded`.
+    loss : callable
+        ``loss(output, target, training) -> (n_windows,)``.
+    data, validation : TrainingData
+        Validation is needed for ``options.patience``.
+    options : TrainingOptions
+    seed : int
+        Order of the mini-batches.
+
+    Returns
+    -------
+    skorch.NeuralNet
+    """
+    n_steps = _Batches(data, options.batch_size, options.device, np.random.default_rng()).n_steps
+    callbacks: list[Any] = [
+        (
+            "schedule",
+            LRScheduler(
+                policy=torch.optim.lr_scheduler.OneCycleLR,
+                max_lr=options.learning_rate,
+                total_steps=options.max_epochs * n_steps + 1,
+                pct_start=0.1,
+                step_every="batch",
+            ),
+        )
+    ]
+    if validation is not None:
+        stopping = EarlyStopping(patience=options.patience, load_best=True, sink=_silent)
+        callbacks.append(("early_stopping", stopping))
+    if options.verbose == 1:
+        callbacks.append(("progress", _ProgressBar()))
+    net = _Net(
+        module,
+        loss=loss,
+        seed=seed,
+        optimizer=torch.optim.AdamW,
+        optimizer__weight_decay=options.weight_decay,
+        optimizer__fused=True,
+        lr=options.learning_rate,
+        max_epochs=options.max_epochs,
+        batch_size=options.batch_size,
+        device=options.device.type if options.device.index is None else str(options.device),
+        train_split=None,
+        callbacks=[*callbacks, *options.callbacks],
+        callbacks__print_log=PrintLog() if options.verbose > 1 else None,
+        verbose=max(0, options.verbose - 1),
+    )
+    net.initialize()
+    return net.partial_fit((data, validation), None)
+
+
+def _silent(*args: Any, **kwargs: Any) -> None:
+    """Drop what skorch would print."""

@@ -1,0 +1,159 @@
+"""What every estimator checks of the windows it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+
+from skneurograph.windows import LazyWindows
+
+__all__ = ["check_groups", "check_identities", "check_windows"]
+
+_NO_VALUE = "no_validation"
+
+
+def check_windows(
+    estimator: BaseEstimator, X: Any, y: Any = _NO_VALUE, *, reset: bool
+) -> tuple[NDArray | LazyWindows, Any]:
+    """Validate windows (and a target), and remember or check their shape.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gets ``n_features_in_`` (neurons) and ``n_times_in_`` when ``reset``.
+    X : array-like of shape (n_windows, n_neurons, n_times) or (n_windows, n_neurons), \
+or LazyWindows
+        Two dimensions are read as windows of one frame.
+    y : array-like, optional
+        Target, checked together with ``X``.
+    reset : bool
+        True in ``fit``.
+
+    Returns
+    -------
+    X : ndarray of shape (n_windows, n_neurons, n_times) or LazyWindows
+        float32 or float64.
+    y : ndarray or None
+
+    Raises
+    ------
+    ValueError
+        If there are infinities, other than two or three dimensions, or other neurons or
+        frames than in ``fit``.
+    """
+    target: Any = None
+    if isinstance(X, LazyWindows):
+        if not isinstance(y, str):
+            if y is None:
+                raise ValueError(
+                    f"This {type(estimator).__name__} estimator requires y to be passed, "
+                    "but the target y is None."
+                )
+            target = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            check_consistent_length(X, target)
+        if X.has_infinity():
+            raise ValueError("Input X contains infinity.")
+        if reset:
+            estimator.n_features_in_ = X.shape[1]
+            if hasattr(estimator, "feature_names_in_"):
+                del estimator.feature_names_in_
+    else:
+        options: dict[str, Any] = {
+            "allow_nd": True,
+            "dtype": [np.float64, np.float32],
+            "ensure_all_finite": "allow-nan",
+            "reset": reset,
+        }
+        if isinstance(y, str) and y == _NO_VALUE:
+            X = validate_data(estimator, X, **options)
+        else:
+            tags = estimator.__sklearn_tags__()
+            X, target = validate_data(
+                estimator,
+                X,
+                y,
+                multi_output=bool(tags.target_tags.multi_output),
+                y_numeric=tags.estimator_type == "regressor",
+                **options,
+            )
+        if X.ndim == 2:
+            X = X[:, :, None]
+        if X.ndim != 3:
+            raise ValueError(
+                f"Found array with dim {X.ndim}, while {type(estimator).__name__} expected "
+                "windows of shape (n_windows, n_neurons, n_times), or 2 dimensions for windows "
+                "of one frame."
+            )
+    _check_shape(estimator, X.shape, reset=reset)
+    return X, target
+
+
+def _check_shape(estimator: BaseEstimator, shape: tuple[int, ...], *, reset: bool) -> None:
+    name = type(estimator).__name__
+    _, n_neurons, n_times = shape
+    if n_times == 0:
+        raise ValueError(f"X has windows of 0 frames; {name} needs at least 1")
+    if reset:
+        estimator.n_times_in_ = n_times
+        return
+    if n_neurons != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_neurons} neurons, but {name} was fitted with "
+            f"{estimator.n_features_in_}; align windows with "
+            "sliding_windows(..., neurons=[the names used for fit])"
+        )
+    if n_times != estimator.n_times_in_:
+        raise ValueError(
+            f"X has windows of {n_times} frames, but {name} was fitted with "
+            f"windows of {estimator.n_times_in_}"
+        )
+
+
+def check_identities(
+    identities: str | Sequence[int] | NDArray[np.integer], n_neurons: int
+) -> NDArray[np.intp]:
+    """Turn the ``identities`` parameter into one integer per neuron, -1 for anonymous.
+
+    Raises
+    ------
+    ValueError
+        If it is neither ``"all"``, ``"none"`` nor one integer >= -1 per neuron.
+    """
+    if isinstance(identities, str):
+        if identities not in ("all", "none"):
+            raise ValueError(
+                f"identities: got {identities!r}; expected 'all', 'none' or an integer per neuron"
+            )
+        return np.arange(n_neurons) if identities == "all" else np.full(n_neurons, -1)
+    labels = np.asarray(identities)
+    if labels.shape != (n_neurons,) or labels.dtype.kind not in "iu" or (labels < -1).any():
+        raise ValueError(
+            f"identities: got shape {labels.shape} and dtype {labels.dtype}; expected one "
+            f"integer per neuron of X, shape ({n_neurons},), with -1 for anonymous neurons "
+            "(Windows.identities gives that)"
+        )
+    return labels.astype(np.intp)
+
+
+def check_groups(groups: Any, n_windows: int) -> NDArray | None:
+    """Validate the organism of each window.
+
+    Raises
+    ------
+    ValueError
+        If there is not exactly one group per window.
+    """
+    if groups is None:
+        return None
+    groups = np.asarray(groups)
+    if groups.shape != (n_windows,):
+        raise ValueError(
+            f"groups: got shape {groups.shape}; expected the organism of each window, "
+            f"shape ({n_windows},)"
+        )
+    return groups
