@@ -2,6 +2,9 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from skneurograph.datasets import make_worms
+from skneurograph.model_selection import Comparison, compare
+from skneurograph.models import default_models
 from skneurograph.recordings import Recording
 from skneurograph.windows import LazyWindows, Windows, sliding_windows
 
@@ -10,4 +13,14 @@ try:
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["LazyWindows", "Recording", "Windows", "__version__", "sliding_windows"]
+__all__ = [
+    "Comparison",
+    "LazyWindows",
+    "Recording",
+    "Windows",
+    "__version__",
+    "compare",
+    "default_models",
+    "make_worms",
+    "sliding_windows",
+]

@@ -278,9 +278,8 @@ def train(
 ) -> NeuralNet:
     """Train a module and return the skorch net that did it.
 
-    The learning rate follows one cycle: it rises over the first tenth of the steps and
-    falls to zero along a cosine. Parameters listed in ``module.no_decay`` are spared
-    from weight decay. An interrupt from the keyboard ends training and keeps the best
+    The learning rate follows one cycle: it rises over the first twentieth of the steps and
+    falls to zero along a cosine. An interrupt from the keyboard ends training and keeps the best
     state so far (by validation loss), or the current one without validation.
 
     Parameters
@@ -307,7 +306,8 @@ def train(
                 policy=torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=options.learning_rate,
                 total_steps=options.max_epochs * n_steps + 1,
-                pct_start=0.1,
+                pct_start=0.05,
+                cycle_momentum=False,
                 step_every="batch",
             ),
         )

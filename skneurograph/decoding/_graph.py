@@ -27,7 +27,6 @@ WANG_2021: dict[str, Any] = {
     "pooling": "concat",
     "hidden_size": 12,
     "n_rounds": 1,
-    "n_components": 0,
     "n_members": 1,
     "neuron_dropout": 0.0,
     "weight_decay": 0.0,
@@ -50,10 +49,9 @@ class _GraphNet(NetDecoder):
         **NetDecoder._parameter_constraints,
         "identities": [StrOptions({"all", "none"}), "array-like"],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
-        "edge_model": [StrOptions({"bilinear", "mlp"})],
+        "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
-        "pooling": [StrOptions({"mean", "attention", "concat"})],
-        "n_components": [Interval(Integral, 0, None, closed="left")],
+        "pooling": [StrOptions({"sum", "mean", "attention", "concat"})],
         "neuron_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
@@ -65,13 +63,17 @@ class _GraphNet(NetDecoder):
             torch.from_numpy(labels[self.columns_]),
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
-            edge_model=self.edge_model,
+            edge_model=self._edge_model(labels),
             edge_activation=self.edge_activation,
             pooling=self.pooling,
             dropout=self.dropout,
             neuron_dropout=self.neuron_dropout,
-            components=_components(data, labels[self.columns_], self.n_components),
         )
+
+    def _edge_model(self, labels: NDArray[np.intp]) -> str:
+        if self.edge_model != "auto":
+            return str(self.edge_model)
+        return "identity" if (labels >= 0).any() else "bilinear"
 
     def _identity_labels(self) -> NDArray[np.intp]:
         """Identity of each column, numbered over the recorded ones; -1 if anonymous."""
@@ -162,33 +164,6 @@ def _mean_graph(graphs: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _components(data: TrainingData, labels: NDArray[np.intp], n_components: int) -> Tensor | None:
-    """Principal components of the identified neurons' last frames, missing ones at zero.
-
-    Computed from the weighted second moments, since the components must not depend on
-    whether a window stands twice or has weight two.
-    """
-    n_identities = int(labels.max()) + 1
-    n_components = min(n_components, n_identities)
-    if n_components == 0:
-        return None
-    moments = np.zeros((n_identities, n_identities))
-    named = labels >= 0
-    step = max(1, 50_000_000 // (data.X.shape[1] * data.X.shape[2]))
-    for start in range(0, len(data), step):
-        rows = slice(start, min(start + step, len(data)))
-        windows = cut_windows(data.X, rows, data.columns)
-        missing = np.isnan(windows).any(axis=2)
-        last = np.where(missing, 0, windows[:, :, -1])[:, named].astype(np.float64)
-        frames = np.zeros((len(last), n_identities))
-        np.add.at(frames.T, labels[named], last.T)
-        moments += (frames * data.weight[rows, None]).T @ frames
-    variances, vectors = np.linalg.eigh(moments)
-    # Directions that no training window explores are arbitrary, so they are left out.
-    explored = np.flatnonzero(variances > 1e-9 * variances[-1])[::-1][:n_components]
-    return torch.from_numpy(vectors[:, explored].copy()) if len(explored) else None
-
-
 class GraphClassifier(ClassifierPart, _GraphNet):
     """Tell behaviour from neural activity through a graph inferred from it.
 
@@ -209,29 +184,31 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         Features of a neuron.
     n_rounds : int, default=1
         Rounds of message passing over the inferred graph; 0 pools neurons without one.
-    edge_model : {"bilinear", "mlp"}, default="bilinear"
-        How a pair of encodings is scored: a bilinear form, or a network with one hidden
-        layer as in Wang et al. and NRI [2]_, computed without a feature vector per pair.
+    edge_model : {"auto", "identity", "bilinear", "mlp"}, default="auto"
+        What the graph is inferred from. ``"identity"``: a score learned for each pair of
+        identities, one graph for all windows, restricted to the recorded neurons.
+        ``"bilinear"`` and ``"mlp"``: the encodings of the pair in each window, by a
+        bilinear form or by a network with one hidden layer as in Wang et al. and NRI
+        [2]_, computed without a feature vector per pair. ``"auto"`` is ``"identity"``
+        where neurons carry identities, else ``"bilinear"``.
     edge_activation : {"softmax", "sigmoid"}, default="softmax"
         Softmax over the senders of a receiver, or an independent gate for each edge.
-    pooling : {"mean", "attention", "concat"}, default="mean"
-        How recorded neurons become one vector. ``"concat"`` keeps identified neurons
-        apart, as the published classifier does.
-    n_components : int, default=10
-        Principal components of the population whose time courses are also read out
-        linearly; the network is then a correction to a linear decoder. 0 for none.
+    pooling : {"sum", "mean", "attention", "concat"}, default="sum"
+        How recorded neurons become one vector: their sum, so that fewer neurons say
+        less, their mean, a learned weighting, or ``"concat"``, which keeps identified
+        neurons apart, as the published classifier does.
     n_members : int, default=4
         Networks trained from different initial values; their predictions are averaged.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Probability of dropping a pooled feature in training.
     neuron_dropout : float, default=0.2
         Probability of dropping a whole neuron in training, so that the model learns to
         live with other sets of neurons.
-    label_smoothing : float, default=0.0
+    label_smoothing : float, default=0.1
         Weight of the uniform distribution in the training targets.
     class_weight : {"balanced"}, dict or None, default=None
         ``"balanced"`` weighs classes inversely to their frequency.
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.006
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
@@ -310,16 +287,15 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
         hidden_size: int = 32,
         n_rounds: int = 1,
-        edge_model: Literal["bilinear", "mlp"] = "bilinear",
+        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
-        pooling: Literal["mean", "attention", "concat"] = "mean",
-        n_components: int = 10,
+        pooling: Literal["sum", "mean", "attention", "concat"] = "sum",
         n_members: int = 4,
-        dropout: float = 0.0,
+        dropout: float = 0.3,
         neuron_dropout: float = 0.2,
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.1,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.006,
         weight_decay: float = 0.01,
         max_epochs: int = 32,
         batch_size: int = 64,
@@ -336,7 +312,6 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
-        self.n_components = n_components
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
@@ -374,25 +349,27 @@ class GraphRegressor(RegressorPart, _GraphNet):
         Features of a neuron.
     n_rounds : int, default=1
         Rounds of message passing over the inferred graph; 0 pools neurons without one.
-    edge_model : {"bilinear", "mlp"}, default="bilinear"
-        How a pair of encodings is scored: a bilinear form, or a network with one hidden
-        layer as in Wang et al. and NRI [2]_, computed without a feature vector per pair.
+    edge_model : {"auto", "identity", "bilinear", "mlp"}, default="auto"
+        What the graph is inferred from. ``"identity"``: a score learned for each pair of
+        identities, one graph for all windows, restricted to the recorded neurons.
+        ``"bilinear"`` and ``"mlp"``: the encodings of the pair in each window, by a
+        bilinear form or by a network with one hidden layer as in Wang et al. and NRI
+        [2]_, computed without a feature vector per pair. ``"auto"`` is ``"identity"``
+        where neurons carry identities, else ``"bilinear"``.
     edge_activation : {"softmax", "sigmoid"}, default="softmax"
         Softmax over the senders of a receiver, or an independent gate for each edge.
-    pooling : {"mean", "attention", "concat"}, default="mean"
-        How recorded neurons become one vector. ``"concat"`` keeps identified neurons
-        apart, as the published classifier does.
-    n_components : int, default=10
-        Principal components of the population whose time courses are also read out
-        linearly; the network is then a correction to a linear decoder. 0 for none.
+    pooling : {"sum", "mean", "attention", "concat"}, default="sum"
+        How recorded neurons become one vector: their sum, so that fewer neurons say
+        less, their mean, a learned weighting, or ``"concat"``, which keeps identified
+        neurons apart, as the published classifier does.
     n_members : int, default=4
         Networks trained from different initial values; their predictions are averaged.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Probability of dropping a pooled feature in training.
     neuron_dropout : float, default=0.2
         Probability of dropping a whole neuron in training, so that the model learns to
         live with other sets of neurons.
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.006
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
@@ -471,14 +448,13 @@ class GraphRegressor(RegressorPart, _GraphNet):
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
         hidden_size: int = 32,
         n_rounds: int = 1,
-        edge_model: Literal["bilinear", "mlp"] = "bilinear",
+        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
-        pooling: Literal["mean", "attention", "concat"] = "mean",
-        n_components: int = 10,
+        pooling: Literal["sum", "mean", "attention", "concat"] = "sum",
         n_members: int = 4,
-        dropout: float = 0.0,
+        dropout: float = 0.3,
         neuron_dropout: float = 0.2,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.006,
         weight_decay: float = 0.01,
         max_epochs: int = 32,
         batch_size: int = 64,
@@ -495,7 +471,6 @@ class GraphRegressor(RegressorPart, _GraphNet):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
-        self.n_components = n_components
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout

@@ -1,15 +1,22 @@
 """Torch modules; nothing of scikit-learn in them."""
 
 from skneurograph.nn.graph_decoder import Ensemble, GraphDecoder
-from skneurograph.nn.layers import EdgeModel, IdentityEmbedding, Pooling, SharedDropout
+from skneurograph.nn.layers import (
+    IdentityEdges,
+    IdentityEmbedding,
+    PairEdges,
+    Pooling,
+    SharedDropout,
+)
 from skneurograph.nn.pairwise import pair_scores
 from skneurograph.nn.recurrent import RecurrentDecoder
 
 __all__ = [
-    "EdgeModel",
     "Ensemble",
     "GraphDecoder",
+    "IdentityEdges",
     "IdentityEmbedding",
+    "PairEdges",
     "Pooling",
     "RecurrentDecoder",
     "SharedDropout",

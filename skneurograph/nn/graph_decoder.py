@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn.layers import (
-    EdgeModel,
+    DenseGraph,
+    IdentityEdges,
     IdentityEmbedding,
+    PairEdges,
     Pooling,
     SharedDropout,
+    SharedGraph,
     split_missing,
 )
 
@@ -34,21 +37,17 @@ class GraphDecoder(nn.Module):
         Features of a neuron.
     n_rounds : int
         Rounds of message passing over the one inferred graph.
-    edge_model : {"bilinear", "mlp"}
-        See `EdgeModel`.
+    edge_model : {"identity", "bilinear", "mlp"}
+        See `IdentityEdges` and `PairEdges`.
     edge_activation : {"softmax", "sigmoid"}
-        See `EdgeModel`.
-    pooling : {"mean", "attention", "concat"}
+        See `PairEdges`.
+    pooling : {"sum", "mean", "attention", "concat"}
         See `Pooling`.
     dropout, neuron_dropout : float
         Probability of dropping a pooled feature, and a whole neuron, in training.
-    components : Tensor of shape (n_identities, n_components) or None
-        Fixed spatial components; a linear readout of the activity projected on them is
-        added to the output, so that the network is a correction to a linear decoder.
     """
 
     identities: Tensor
-    components: Tensor | None
 
     def __init__(
         self,
@@ -58,35 +57,34 @@ class GraphDecoder(nn.Module):
         *,
         hidden_size: int,
         n_rounds: int,
-        edge_model: Literal["bilinear", "mlp"],
+        edge_model: Literal["identity", "bilinear", "mlp"],
         edge_activation: Literal["softmax", "sigmoid"],
-        pooling: Literal["mean", "attention", "concat"],
+        pooling: Literal["sum", "mean", "attention", "concat"],
         dropout: float,
         neuron_dropout: float,
-        components: Tensor | None = None,
     ) -> None:
         super().__init__()
         n_identities = int(identities.max()) + 1
         self.register_buffer("identities", identities)
         self.encoder = nn.Linear(n_times, hidden_size)
         self.identity = IdentityEmbedding(n_identities, hidden_size)
-        self.edges = EdgeModel(hidden_size, edge_model, edge_activation) if n_rounds else None
+        self.edges: nn.Module | None = None
+        if n_rounds and edge_model == "identity":
+            self.edges = IdentityEdges(n_identities, edge_activation)
+        elif n_rounds:
+            self.edges = PairEdges(hidden_size, edge_model, edge_activation)
         self.own = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(n_rounds))
         self.sent = nn.ModuleList(
             nn.Linear(hidden_size, hidden_size, bias=False) for _ in range(n_rounds)
         )
-        self.pooling = Pooling(hidden_size, pooling, n_identities)
+        self.pooling = Pooling(hidden_size, pooling, len(identities), n_identities)
         self.dropout = SharedDropout(dropout)
         self.neuron_dropout = SharedDropout(neuron_dropout, rescale=False)
         self.readout = nn.Linear(self.pooling.n_outputs, n_outputs)
-        self.register_buffer("components", components)
-        if components is not None:
-            self.linear_path = nn.Linear(components.shape[1] * n_times, n_outputs, bias=False)
-            nn.init.zeros_(self.linear_path.weight)
 
     def encode(
         self, activity: Tensor, recorded: Tensor, identities: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, DenseGraph | SharedGraph | None]:
         """Encode neurons before message passing, and infer the graph.
 
         Parameters
@@ -98,10 +96,12 @@ class GraphDecoder(nn.Module):
         Returns
         -------
         features : Tensor of shape (n_windows, n_neurons, hidden_size)
-        graph : Tensor of shape (n_windows, n_neurons, n_neurons) or None
+        graph : DenseGraph, SharedGraph or None
         """
         features = F.relu(self.identity(self.encoder(activity), identities))
-        return features, None if self.edges is None else self.edges(features, recorded)
+        if self.edges is None:
+            return features, None
+        return features, self.edges(features, recorded, identities)
 
     def forward(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:
         """Map windows to outputs.
@@ -124,14 +124,10 @@ class GraphDecoder(nn.Module):
             recorded = recorded & (kept > 0)
             activity = activity * kept[:, None]
         features, graph = self.encode(activity, recorded, identities)
-        for own, sent in zip(self.own, self.sent):
-            features = features + F.relu(own(features) + graph @ sent(features))
-        pooled = self.dropout(self.pooling(features, recorded, identities))
-        output: Tensor = self.readout(pooled)
-        if self.components is not None:
-            projection = F.pad(self.components, (0, 0, 1, 0))[identities + 1]
-            scores = activity.transpose(1, 2) @ projection
-            output = output + self.linear_path(scores.flatten(1))
+        if graph is not None:
+            for own, sent in zip(self.own, self.sent):
+                features = features + F.relu(own(features) + graph.send(sent(features)))
+        output: Tensor = self.readout(self.dropout(self.pooling(features, recorded, identities)))
         return output
 
     def infer_graph(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:
@@ -141,7 +137,7 @@ class GraphDecoder(nn.Module):
         graph = self.encode(activity, recorded, identities)[1]
         if graph is None:
             raise ValueError("no graph is inferred with n_rounds=0")
-        return graph
+        return graph.dense()
 
 
 class Ensemble(nn.Module):

@@ -1,0 +1,5 @@
+"""Recordings to start from: simulated worms and public data."""
+
+from skneurograph.datasets.simulated import SimulatedWorms, make_worms
+
+__all__ = ["SimulatedWorms", "make_worms"]

@@ -1,0 +1,7 @@
+"""Compare estimators honestly: whole organisms held out, every fold shown."""
+
+from skneurograph.model_selection._compare import Comparison, compare
+from skneurograph.model_selection._split import TemporalSplit
+from skneurograph.model_selection._statistics import corrected_paired_test
+
+__all__ = ["Comparison", "TemporalSplit", "compare", "corrected_paired_test"]

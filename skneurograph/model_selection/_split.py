@@ -1,0 +1,91 @@
+"""Split the windows of each organism in time, with a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.validation import indexable
+
+__all__ = ["TemporalSplit"]
+
+
+class TemporalSplit(BaseCrossValidator):
+    """Train on the first part of each organism's windows, test on the last part.
+
+    Windows overlap, so the windows between the two parts that share frames with the test
+    part are left out. Windows must be in order of time within each group, as
+    `sliding_windows` gives them.
+
+    Parameters
+    ----------
+    test_size : float, default=0.3
+        Part of each organism's windows that is tested.
+    gap : int, default=0
+        Windows left out between the parts: the frames of a window divided by ``step``,
+        rounded up.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.model_selection import TemporalSplit
+    >>> train, test = next(TemporalSplit(test_size=0.3, gap=2).split(np.zeros((10, 1))))
+    >>> train.tolist(), test.tolist()
+    ([0, 1, 2, 3, 4], [7, 8, 9])
+    """
+
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
+    def __init__(self, *, test_size: float = 0.3, gap: int = 0) -> None:
+        self.test_size = test_size
+        self.gap = gap
+
+    def split(
+        self, X: Any, y: Any = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Give the one split.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, ...)
+        y : ignored
+        groups : array-like of shape (n_windows,), optional
+            Organism of each window; without, all windows are one sequence.
+
+        Yields
+        ------
+        train, test : ndarrays of int
+
+        Raises
+        ------
+        ValueError
+            If ``test_size`` or ``gap`` leave an organism without training windows.
+        """
+        if not 0 < self.test_size < 1 or self.gap < 0:
+            raise ValueError(
+                f"TemporalSplit: got test_size={self.test_size}, gap={self.gap}; expected a "
+                "part between 0 and 1 and a gap of at least 0"
+            )
+        X, groups = indexable(X, groups)
+        n_windows = X.shape[0] if hasattr(X, "shape") else len(X)
+        labels = np.zeros(n_windows) if groups is None else np.asarray(groups)
+        train, test = [], []
+        for organism in np.unique(labels):
+            rows = np.flatnonzero(labels == organism)
+            n_test = max(1, round(self.test_size * len(rows)))
+            n_train = len(rows) - n_test - self.gap
+            if n_train < 1:
+                raise ValueError(
+                    f"TemporalSplit: {len(rows)} windows of {organism!r} leave none to train on "
+                    f"with test_size={self.test_size} and gap={self.gap}"
+                )
+            train.append(rows[:n_train])
+            test.append(rows[-n_test:])
+        yield np.concatenate(train), np.concatenate(test)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Give the number of splits, 1."""
+        return 1

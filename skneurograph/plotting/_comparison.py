@@ -1,0 +1,93 @@
+"""Every fold of every model in one picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from skneurograph.model_selection import Comparison
+
+__all__ = ["ComparisonDisplay"]
+
+
+class ComparisonDisplay:
+    """Scores of several models on the same folds: a line per organism, a bar per mean.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row per fold, a column per model.
+    metric : str
+        Name of the score.
+
+    Attributes
+    ----------
+    ax_, figure_ : matplotlib axes and figure
+        After `plot`.
+    """
+
+    def __init__(self, table: pd.DataFrame, *, metric: str) -> None:
+        self.table = table
+        self.metric = metric
+
+    @classmethod
+    def from_comparison(
+        cls, comparison: Comparison, *, metric: str | None = None, ax: Any = None
+    ) -> Self:
+        """Draw the result of `compare`.
+
+        Parameters
+        ----------
+        comparison : Comparison
+        metric : str, optional
+            The first of the comparison by default.
+        ax : matplotlib axes, optional
+            A new figure by default.
+        """
+        chosen = comparison.metrics[0] if metric is None else metric
+        return cls(comparison.by_fold(chosen), metric=chosen).plot(ax=ax)
+
+    def plot(self, ax: Any = None) -> Self:
+        """Draw on the axes given, or on new ones."""
+        n_models = self.table.shape[1]
+        if ax is None:
+            _, ax = plt.subplots(
+                figsize=(max(4.0, 1.2 * n_models + 1.5), 4.0), layout="constrained"
+            )
+        self.ax_, self.figure_ = ax, ax.figure
+        places = np.arange(n_models)
+        colors = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(self.table)))
+        for color, (held_out, row) in zip(colors, self.table.iterrows()):
+            ax.plot(
+                places,
+                row.to_numpy(),
+                "o-",
+                color=color,
+                lw=0.8,
+                ms=4,
+                alpha=0.8,
+                label=str(held_out),
+            )
+        means = self.table.mean().to_numpy()
+        ax.hlines(means, places - 0.3, places + 0.3, color="black", lw=2.5, label="mean")
+        ax.set_xticks(places, self.table.columns, rotation=25, ha="right")
+        ax.set_xlim(-0.6, n_models - 0.4)
+        ax.set_ylabel(self.metric.removeprefix("neg_").replace("_", " "))
+        if self.metric.startswith("neg_"):
+            ax.set_ylabel("-" + ax.get_ylabel())
+        if len(self.table) <= 12:
+            ax.legend(
+                title="held out",
+                fontsize="x-small",
+                title_fontsize="x-small",
+                loc="center left",
+                bbox_to_anchor=(1.0, 0.5),
+                frameon=False,
+            )
+        ax.spines[["top", "right"]].set_visible(False)
+        return self
