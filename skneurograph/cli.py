@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 # The models are small: threads of one fit would only get in the way of the others.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -97,6 +97,9 @@ def compare_command(
             prepared, window, target=task, neurons=neurons, lag=lag, drop=drop
         )
         kind = "classifier" if task == "behavior" else "regressor"
+        kind: Literal["classifier", "regressor"] = (
+            "classifier" if task == "behavior" else "regressor"
+        )
         lineup = default_models(
             kind,
             names=_split_commas(models),

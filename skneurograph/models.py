@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
@@ -66,7 +66,7 @@ def default_models(
     kind: Literal["classifier", "regressor"] = "classifier",
     *,
     names: Sequence[str] | None = None,
-    neurons: Sequence[str] | None = None,
+    neurons: Iterable[str] | None = None,
     **graph_parameters: Any,
 ) -> dict[str, BaseEstimator]:
     """Give the models that a graph model has to beat, and the graph model.
@@ -79,7 +79,7 @@ def default_models(
         Which models, in which order. By default all: ``chance``, ``logistic`` (or
         ``ridge``) on the flattened window, ``pca-logistic`` (``pca-ridge``) on the window
         of 10 principal components, ``mlp``, ``recurrent``, ``graph``.
-    neurons : sequence of str, optional
+    neurons : iterable of str, optional
         Names of the neurons, for the feature names of the baselines.
     **graph_parameters
         Given to the graph model, such as ``identities=windows.identities``.
@@ -117,7 +117,7 @@ def default_models(
 
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the rivals.
 def _classifiers(
-    neurons: Sequence[str] | None, graph_parameters: dict[str, Any]
+    neurons: Iterable[str] | None, graph_parameters: dict[str, Any]
 ) -> dict[str, BaseEstimator]:
     linear = {"class_weight": "balanced", "max_iter": 3000}
     return {
@@ -131,7 +131,7 @@ def _classifiers(
 
 
 def _regressors(
-    neurons: Sequence[str] | None, graph_parameters: dict[str, Any]
+    neurons: Iterable[str] | None, graph_parameters: dict[str, Any]
 ) -> dict[str, BaseEstimator]:
     return {
         "chance": DummyRegressor(strategy="mean"),

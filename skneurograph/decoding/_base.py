@@ -17,7 +17,6 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
-from skneurograph.nn import Ensemble
 from skneurograph.training import (
     TrainingData,
     TrainingOptions,
@@ -112,8 +111,8 @@ class NetDecoder(BaseEstimator):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(self.device)
         with seeded(seed, device):
-            members = [self._build_member(data, n_outputs) for _ in range(self.n_members)]
-            module = Ensemble(members).to(torch.float64 if dtype == np.float64 else torch.float32)
+            module = self._build_module(n_outputs)
+            module.to(torch.float64 if dtype == np.float64 else torch.float32)
             self.net_ = train(
                 module,
                 self._loss(),
@@ -142,8 +141,8 @@ class NetDecoder(BaseEstimator):
         return tags
 
     @abstractmethod
-    def _build_member(self, data: TrainingData, n_outputs: int) -> nn.Module:
-        """Make one member of the ensemble; called under a seed."""
+    def _build_module(self, n_outputs: int) -> nn.Module:
+        """Make the module; called under a seed."""
 
     @abstractmethod
     def _encode_target(

@@ -55,12 +55,13 @@ class _GraphNet(NetDecoder):
         "neuron_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
-    def _build_member(self, data: TrainingData, n_outputs: int) -> GraphDecoder:
+    def _build_module(self, n_outputs: int) -> GraphDecoder:
         labels = self._identity_labels()
         return GraphDecoder(
             self.n_times_in_,
             n_outputs,
             torch.from_numpy(labels[self.columns_]),
+            n_members=self.n_members,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
             edge_model=self._edge_model(labels),
@@ -70,9 +71,10 @@ class _GraphNet(NetDecoder):
             neuron_dropout=self.neuron_dropout,
         )
 
-    def _edge_model(self, labels: NDArray[np.intp]) -> str:
+    def _edge_model(self, labels: NDArray[np.intp]) -> Literal["identity", "bilinear", "mlp"]:
         if self.edge_model != "auto":
-            return str(self.edge_model)
+            chosen: Literal["identity", "bilinear", "mlp"] = self.edge_model
+            return chosen
         return "identity" if (labels >= 0).any() else "bilinear"
 
     def _identity_labels(self) -> NDArray[np.intp]:

@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import StrOptions
 from skneurograph.decoding._base import NetDecoder
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
 from skneurograph.nn import RecurrentDecoder
-from skneurograph.training import TrainingData
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
@@ -24,10 +23,11 @@ class _RecurrentNet(NetDecoder):
         "cell": [StrOptions({"lstm", "gru"})],
     }
 
-    def _build_member(self, data: TrainingData, n_outputs: int) -> RecurrentDecoder:
+    def _build_module(self, n_outputs: int) -> RecurrentDecoder:
         return RecurrentDecoder(
             len(self.columns_),
             n_outputs,
+            n_members=self.n_members,
             hidden_size=self.hidden_size,
             cell=self.cell,
             dropout=self.dropout,

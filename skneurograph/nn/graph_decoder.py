@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
 from skneurograph.nn.layers import (
-    DenseGraph,
-    IdentityEdges,
     IdentityEmbedding,
-    PairEdges,
+    MemberLinear,
     Pooling,
     SharedDropout,
-    SharedGraph,
     split_missing,
 )
 
-__all__ = ["Ensemble", "GraphDecoder"]
+__all__ = ["GraphDecoder"]
 
 
 class GraphDecoder(nn.Module):
     """Encode each neuron, infer a graph, pass messages over it, pool and read out.
+
+    An ensemble of such networks, evaluated and trained together: every tensor has a
+    leading dimension of members, which never mix.
 
     Parameters
     ----------
@@ -33,6 +32,8 @@ class GraphDecoder(nn.Module):
     identities : int Tensor of shape (n_neurons,)
         Identity of each neuron of the training windows, numbered from 0; -1 for
         anonymous ones.
+    n_members : int
+        Networks of the ensemble.
     hidden_size : int
         Features of a neuron.
     n_rounds : int
@@ -55,6 +56,7 @@ class GraphDecoder(nn.Module):
         n_outputs: int,
         identities: Tensor,
         *,
+        n_members: int,
         hidden_size: int,
         n_rounds: int,
         edge_model: Literal["identity", "bilinear", "mlp"],
@@ -65,22 +67,26 @@ class GraphDecoder(nn.Module):
     ) -> None:
         super().__init__()
         n_identities = int(identities.max()) + 1
+        self.n_members = n_members
         self.register_buffer("identities", identities)
-        self.encoder = nn.Linear(n_times, hidden_size)
-        self.identity = IdentityEmbedding(n_identities, hidden_size)
+        self.encoder = MemberLinear(n_members, n_times, hidden_size)
+        self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
         self.edges: nn.Module | None = None
         if n_rounds and edge_model == "identity":
-            self.edges = IdentityEdges(n_identities, edge_activation)
+            self.edges = IdentityEdges(n_members, n_identities, edge_activation)
         elif n_rounds:
-            self.edges = PairEdges(hidden_size, edge_model, edge_activation)
-        self.own = nn.ModuleList(nn.Linear(hidden_size, hidden_size) for _ in range(n_rounds))
-        self.sent = nn.ModuleList(
-            nn.Linear(hidden_size, hidden_size, bias=False) for _ in range(n_rounds)
+            kind: Literal["bilinear", "mlp"] = "mlp" if edge_model == "mlp" else "bilinear"
+            self.edges = PairEdges(n_members, hidden_size, kind, edge_activation)
+        self.own = nn.ModuleList(
+            MemberLinear(n_members, hidden_size, hidden_size) for _ in range(n_rounds)
         )
-        self.pooling = Pooling(hidden_size, pooling, len(identities), n_identities)
+        self.sent = nn.ModuleList(
+            MemberLinear(n_members, hidden_size, hidden_size, bias=False) for _ in range(n_rounds)
+        )
+        self.pooling = Pooling(n_members, hidden_size, pooling, len(identities), n_identities)
         self.dropout = SharedDropout(dropout)
-        self.neuron_dropout = SharedDropout(neuron_dropout, rescale=False)
-        self.readout = nn.Linear(self.pooling.n_outputs, n_outputs)
+        self.neuron_dropout = SharedDropout(neuron_dropout)
+        self.readout = MemberLinear(n_members, self.pooling.n_outputs, n_outputs)
 
     def encode(
         self, activity: Tensor, recorded: Tensor, identities: Tensor
@@ -89,22 +95,23 @@ class GraphDecoder(nn.Module):
 
         Parameters
         ----------
-        activity : Tensor of shape (n_windows, n_neurons, n_times)
-        recorded : bool Tensor of shape (n_windows, n_neurons)
+        activity : Tensor of shape (n_members or 1, n_windows, n_neurons, n_times)
+        recorded : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
         identities : int Tensor of shape (n_neurons,)
 
         Returns
         -------
-        features : Tensor of shape (n_windows, n_neurons, hidden_size)
+        features : Tensor of shape (n_members, n_windows, n_neurons, hidden_size)
         graph : DenseGraph, SharedGraph or None
         """
-        features = F.relu(self.identity(self.encoder(activity), identities))
+        encoded = self.encoder(activity.expand(self.n_members, -1, -1, -1))
+        features = F.relu(self.identity(encoded, identities))
         if self.edges is None:
             return features, None
         return features, self.edges(features, recorded, identities)
 
     def forward(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:
-        """Map windows to outputs.
+        """Map windows to the outputs of each member.
 
         Parameters
         ----------
@@ -115,48 +122,38 @@ class GraphDecoder(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n_windows, n_outputs)
+        Tensor of shape (n_members, n_windows, n_outputs)
         """
         identities = self.identities if identities is None else identities
-        activity, recorded = split_missing(windows)
+        activity, recorded = (part[None] for part in split_missing(windows))
         if self.training and self.neuron_dropout.p > 0:
-            kept = self.neuron_dropout.keep(windows.shape[1], activity)
-            recorded = recorded & (kept > 0)
-            activity = activity * kept[:, None]
+            # A dropped neuron is masked like one that the animal lacks, so what its
+            # features would be does not matter.
+            shape = (self.n_members, 1, windows.shape[1])
+            recorded = recorded & (self.neuron_dropout.keep(shape, activity) > 0)
         features, graph = self.encode(activity, recorded, identities)
         if graph is not None:
             for own, sent in zip(self.own, self.sent):
                 features = features + F.relu(own(features) + graph.send(sent(features)))
-        output: Tensor = self.readout(self.dropout(self.pooling(features, recorded, identities)))
+        pooled = self.pooling(features, recorded, identities)
+        output: Tensor = self.readout(self.dropout(pooled))
         return output
 
     def infer_graph(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:
-        """Infer the graph of each window, (n_windows, n_receivers, n_senders)."""
+        """Infer the graph of each window, averaged over members.
+
+        Parameters
+        ----------
+        windows, identities
+            As in `forward`.
+
+        Returns
+        -------
+        Tensor of shape (n_windows, n_receivers, n_senders)
+        """
         identities = self.identities if identities is None else identities
-        activity, recorded = split_missing(windows)
+        activity, recorded = (part[None] for part in split_missing(windows))
         graph = self.encode(activity, recorded, identities)[1]
         if graph is None:
             raise ValueError("no graph is inferred with n_rounds=0")
-        return graph.dense()
-
-
-class Ensemble(nn.Module):
-    """Members of the same kind, trained at once on the same mini-batches.
-
-    Parameters
-    ----------
-    members : iterable of Module
-    """
-
-    def __init__(self, members: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """Give the outputs of all members, (n_members, n_windows, n_outputs)."""
-        return torch.stack([member(*inputs) for member in self.members])
-
-    def infer_graph(self, *inputs: Tensor) -> Tensor:
-        """Mean graph of the members, (n_windows, n_receivers, n_senders)."""
-        graphs = [member.infer_graph(*inputs) for member in self.members]  # type: ignore[operator]
-        return torch.stack(graphs).mean(dim=0)
+        return graph.dense().expand(self.n_members, len(windows), -1, -1).mean(dim=0)

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skneurograph.nn.layers import SharedDropout, split_missing
+from skneurograph.nn.layers import MemberLinear, SharedDropout, split_missing
 
 __all__ = ["RecurrentDecoder"]
 
 
 class RecurrentDecoder(nn.Module):
-    """LSTM or GRU over frames, whose last state is read out linearly.
+    """LSTMs or GRUs over frames, whose last states are read out linearly: an ensemble.
 
     Missing neurons are zero, the mean of z-scored traces: the network knows no graph and
     cannot tell a missing neuron from a silent one.
@@ -21,8 +21,10 @@ class RecurrentDecoder(nn.Module):
     Parameters
     ----------
     n_neurons, n_outputs : int
+    n_members : int
+        Networks of the ensemble.
     hidden_size : int
-        Units of the recurrent layer.
+        Units of each recurrent layer.
     cell : {"lstm", "gru"}
     dropout : float
         Dropout of the state before the readout.
@@ -33,18 +35,23 @@ class RecurrentDecoder(nn.Module):
         n_neurons: int,
         n_outputs: int,
         *,
+        n_members: int,
         hidden_size: int,
         cell: Literal["lstm", "gru"],
         dropout: float,
     ) -> None:
         super().__init__()
         layer = nn.LSTM if cell == "lstm" else nn.GRU
-        self.recurrent = layer(n_neurons, hidden_size, batch_first=True)
+        self.recurrent = nn.ModuleList(
+            layer(n_neurons, hidden_size, batch_first=True) for _ in range(n_members)
+        )
         self.dropout = SharedDropout(dropout)
-        self.readout = nn.Linear(hidden_size, n_outputs)
+        self.readout = MemberLinear(n_members, hidden_size, n_outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows (n_windows, n_neurons, n_times) to (n_windows, n_outputs)."""
+        """Map windows (n_windows, n_neurons, n_times) to (n_members, n_windows, n_outputs)."""
         activity, _ = split_missing(windows)
-        states: Tensor = self.recurrent(activity.transpose(1, 2))[0]
-        return torch.as_tensor(self.readout(self.dropout(states[:, -1])))
+        frames = activity.transpose(1, 2)
+        last = torch.stack([member(frames)[0][:, -1] for member in self.recurrent])
+        output: Tensor = self.readout(self.dropout(last))
+        return output

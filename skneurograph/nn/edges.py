@@ -1,0 +1,178 @@
+"""Graphs inferred from identities or from encodings, for each member of an ensemble."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skneurograph.nn.layers import MemberLinear, identity_table, look_up
+from skneurograph.nn.pairwise import pair_scores
+
+__all__ = ["DenseGraph", "IdentityEdges", "PairEdges", "SharedGraph"]
+
+
+class DenseGraph:
+    """A graph of its own for every window.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (n_members, n_windows, n_receivers, n_senders)
+    """
+
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights
+
+    def send(self, values: Tensor) -> Tensor:
+        """Give each receiver the weighted sum of its senders' values."""
+        return self.weights @ values
+
+    def dense(self) -> Tensor:
+        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        return self.weights
+
+
+class SharedGraph:
+    """One graph for all windows, restricted in each to the recorded senders.
+
+    Nothing of size (n_windows, n_neurons, n_neurons) is held: with affinities ``E``, mask
+    ``m`` and weights ``a_ij = E_ij m_j / d_i``, messages are ``E (m v) / d``.
+
+    Parameters
+    ----------
+    affinity : Tensor of shape (n_members, n_neurons, n_neurons)
+        Non-negative, zero on the diagonal.
+    present : Tensor of shape (n_members or 1, n_windows, n_neurons)
+        One for recorded neurons, else zero.
+    norm : Tensor of shape (n_members, n_windows, n_neurons)
+        Denominator ``d`` of each receiver.
+    """
+
+    def __init__(self, affinity: Tensor, present: Tensor, norm: Tensor) -> None:
+        self.affinity = affinity
+        self.present = present
+        self.norm = norm
+
+    def send(self, values: Tensor) -> Tensor:
+        """Give each receiver the weighted sum of its senders' values."""
+        total = self.affinity[:, None] @ (values * self.present[..., None])
+        return total / self.norm[..., None]
+
+    def dense(self) -> Tensor:
+        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        weights = self.affinity[:, None] * self.present[:, :, None, :]
+        return weights / self.norm[..., None]
+
+
+class PairEdges(nn.Module):
+    """Infer a graph for each window from the encodings of its neurons.
+
+    Parameters
+    ----------
+    n_members, n_features : int
+    kind : {"bilinear", "mlp"}
+        ``"bilinear"``: ``s_ij = q_i . k_j / sqrt(d)``. ``"mlp"``: a one-hidden-layer
+        network on the pair (see `pair_scores`), as in Wang et al. and NRI.
+    activation : {"softmax", "sigmoid"}
+        ``"softmax"`` makes each receiver distribute unit weight over its senders;
+        ``"sigmoid"`` gates each edge by itself, divided by the number of senders.
+    """
+
+    def __init__(
+        self,
+        n_members: int,
+        n_features: int,
+        kind: Literal["bilinear", "mlp"],
+        activation: Literal["softmax", "sigmoid"],
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.receiver = MemberLinear(n_members, n_features, n_features)
+        self.sender = MemberLinear(n_members, n_features, n_features, bias=False)
+        self.score: MemberLinear | None = None
+        if kind == "mlp":
+            self.score = MemberLinear(n_members, n_features, 1, bias=False)
+
+    def forward(self, encodings: Tensor, recorded: Tensor, identities: Tensor) -> DenseGraph:
+        """Infer the graphs.
+
+        Missing neurons send nothing; what they would receive is left undefined.
+
+        Parameters
+        ----------
+        encodings : Tensor of shape (n_members, n_windows, n_neurons, n_features)
+        recorded : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
+        identities : int Tensor of shape (n_neurons,)
+            Not used: the encodings know them.
+        """
+        receivers, senders = self.receiver(encodings), self.sender(encodings)
+        if self.score is None:
+            scores = (receivers / math.sqrt(senders.shape[-1])) @ senders.transpose(-1, -2)
+        else:
+            members = zip(receivers, senders, self.score.weight)
+            scores = torch.stack([pair_scores(p, q, w[:, 0]) for p, q, w in members])
+        itself = _diagonal(encodings)
+        if self.activation == "sigmoid":
+            allowed = recorded[..., None, :] & ~itself
+            n_senders = allowed.sum(dim=-1, keepdim=True).clamp(min=1)
+            return DenseGraph(torch.sigmoid(scores) * (allowed / n_senders))
+        # One added mask instead of several products over all pairs: the finite floor is
+        # zero after the softmax, but leaves receivers without any sender free of NaN.
+        floor = torch.finfo(scores.dtype).min / 4
+        zero = scores.new_zeros(())
+        mask = torch.where(recorded, zero, floor)[..., None, :] + torch.where(itself, floor, zero)
+        weights = F.softmax(scores + mask, dim=-1)
+        if not bool((recorded.sum(dim=-1) > 1).all()):
+            weights = weights * (recorded[..., None, :] & ~itself)
+        return DenseGraph(weights)
+
+
+class IdentityEdges(nn.Module):
+    """Learn one graph over identities, shared by all windows and organisms.
+
+    ``s_ij = q_i . k_j / sqrt(d)`` with a query and a key learned for each identity; those
+    of anonymous neurons are zero, so that they send and receive evenly.
+
+    Parameters
+    ----------
+    n_members, n_identities : int
+    activation : {"softmax", "sigmoid"}
+        As in `PairEdges`.
+    rank : int, default=8
+        Length of queries and keys, which bounds the rank of the scores.
+    """
+
+    def __init__(
+        self,
+        n_members: int,
+        n_identities: int,
+        activation: Literal["softmax", "sigmoid"],
+        rank: int = 8,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.table = identity_table(n_members, n_identities, 2 * rank, std=0.5)
+
+    def forward(self, encodings: Tensor, recorded: Tensor, identities: Tensor) -> SharedGraph:
+        """Infer the graph; see `PairEdges`, but the encodings are not used."""
+        queries, keys = look_up(self.table, identities).chunk(2, dim=-1)
+        scores = queries @ keys.transpose(-1, -2) / math.sqrt(keys.shape[-1])
+        itself = _diagonal(encodings)
+        present = recorded.to(scores.dtype)
+        if self.activation == "sigmoid":
+            affinity = torch.sigmoid(scores).masked_fill(itself, 0)
+            n_senders = present.sum(dim=-1, keepdim=True) - present
+            return SharedGraph(affinity, present, n_senders.clamp(min=1))
+        scores = scores.masked_fill(itself, torch.finfo(scores.dtype).min)
+        # The maximum cancels in the ratio, so it needs no gradient.
+        affinity = torch.exp(scores - scores.amax(dim=-1, keepdim=True).detach())
+        affinity = affinity.masked_fill(itself, 0)
+        norm = present @ affinity.transpose(-1, -2)
+        return SharedGraph(affinity, present, norm.clamp(min=torch.finfo(scores.dtype).tiny))
+
+
+def _diagonal(encodings: Tensor) -> Tensor:
+    return torch.eye(encodings.shape[-2], dtype=torch.bool, device=encodings.device)
