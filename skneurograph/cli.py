@@ -96,12 +96,8 @@ def compare_command(
         windows = sliding_windows(
             prepared, window, target=task, neurons=neurons, lag=lag, drop=drop
         )
-        kind = "classifier" if task == "behavior" else "regressor"
-        kind: Literal["classifier", "regressor"] = (
-            "classifier" if task == "behavior" else "regressor"
-        )
         lineup = default_models(
-            kind,
+            _kind(task),
             names=_split_commas(models),
             neurons=windows.neurons,
             identities=windows.identities,
@@ -163,6 +159,10 @@ def _load(paths: Sequence[Path] | None, seed: int) -> list[Recording]:
             "needs at least two"
         )
     return loaded
+
+
+def _kind(task: str) -> Literal["classifier", "regressor"]:
+    return "classifier" if task == "behavior" else "regressor"
 
 
 def _split_commas(names: Sequence[str] | None) -> list[str] | None:

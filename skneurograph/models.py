@@ -20,25 +20,15 @@ from skneurograph.decoding import (
 )
 from skneurograph.preprocessing import make_baseline
 
-__all__ = ["BalancedMLPClassifier", "default_models"]
+__all__ = ["default_models"]
 
 
-class BalancedMLPClassifier(MLPClassifier):
+class _BalancedMLPClassifier(MLPClassifier):
     """scikit-learn's MLP with classes weighted inversely to their frequency.
 
     `MLPClassifier` has no ``class_weight``; without one it loses balanced accuracy to
     models that have, for a reason that has nothing to do with the network. Parameters
     and attributes are those of `sklearn.neural_network.MLPClassifier`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skneurograph.models import BalancedMLPClassifier
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(50, 4))
-    >>> y = np.where(X[:, 0] > 1, "reversal", "forward")
-    >>> BalancedMLPClassifier(max_iter=20, random_state=0).fit(X, y).predict(X).shape
-    (50,)
     """
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -124,7 +114,7 @@ def _classifiers(
         "chance": DummyClassifier(strategy="prior"),
         "logistic": make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
         "pca-logistic": make_baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
-        "mlp": make_baseline(BalancedMLPClassifier((64,), alpha=1.0, max_iter=30, tol=0.0)),
+        "mlp": make_baseline(_BalancedMLPClassifier((64,), alpha=1.0, max_iter=30, tol=0.0)),
         "recurrent": RecurrentClassifier(class_weight="balanced"),
         "graph": GraphClassifier(class_weight="balanced", **graph_parameters),
     }

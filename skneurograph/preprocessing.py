@@ -33,9 +33,10 @@ class _WindowTransformer(TransformerMixin, BaseEstimator):
     def _checked(self, X: Any, *, reset: bool) -> tuple[NDArray[np.floating], bool]:
         if not reset:
             check_is_fitted(self)
-        is_flat = not isinstance(X, LazyWindows) and getattr(X, "ndim", 2) != 3
+        n_dims = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         windows, _ = check_windows(self, X, reset=reset)
-        return np.asarray(windows), is_flat
+        # Contiguous, since the order of sums, and so the last bits, follows the strides.
+        return np.ascontiguousarray(windows), n_dims == 2
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

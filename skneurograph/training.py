@@ -56,12 +56,15 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 def cut_windows(
     X: NDArray | LazyWindows, rows: NDArray[np.integer] | slice, columns: NDArray[np.integer] | None
 ) -> NDArray:
-    """Take some windows, and some of their neurons, as an array."""
+    """Take some windows, and some of their neurons, as a contiguous array.
+
+    Contiguous, since the order of sums in torch, and so the last bits, follows the strides.
+    """
     if isinstance(X, LazyWindows):
         cut = X.cut(np.arange(len(X))[rows] if isinstance(rows, slice) else rows)
     else:
         cut = X[rows]
-    return cut if columns is None else cut[:, columns]
+    return np.ascontiguousarray(cut if columns is None else cut[:, columns])
 
 
 @dataclass(frozen=True)

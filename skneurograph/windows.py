@@ -287,10 +287,7 @@ def sliding_windows(
     ahead = horizon if target == "next" else 0
     starts, recording = _cut_points(parts, n_times, step, ahead)
 
-    sources = [
-        np.ascontiguousarray(part.activity[:, keep], dtype=np.float32)
-        for part, (keep, _) in zip(parts, columns)
-    ]
+    sources = [_source(part, keep) for part, (keep, _) in zip(parts, columns)]
     positions = [position for _, position in columns]
     X = LazyWindows(sources, positions, recording, starts, len(names), n_times)
     y: NDArray | None = None
@@ -388,6 +385,13 @@ def _align(
             position += range(len(names), len(names) + len(unnamed))
         columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
     return np.array(names + [""] * n_anonymous, dtype=str), columns
+
+
+def _source(part: Recording, keep: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Activity of the columns to keep, without a copy where all are kept as they are."""
+    if np.array_equal(keep, np.arange(part.n_neurons)):
+        return np.ascontiguousarray(part.activity, dtype=np.float32)
+    return np.ascontiguousarray(part.activity[:, keep], dtype=np.float32)
 
 
 def _cut_points(

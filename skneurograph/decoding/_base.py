@@ -45,6 +45,7 @@ class NetDecoder(BaseEstimator):
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "neuron_dropout": [Interval(Real, 0, 1, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -213,7 +214,8 @@ class NetDecoder(BaseEstimator):
                 yield rows, run(tensor, *self._inputs(columns)), columns
 
     def _elements_per_window(self) -> int:
-        return self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
+        per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
+        return int(self.n_members * per_member)
 
 
 def _recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:

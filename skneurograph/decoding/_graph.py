@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral, Real
+from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from skneurograph.decoding._base import NetDecoder
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
 from skneurograph.nn import GraphDecoder
 from skneurograph.training import TrainingData, cut_windows
-from skneurograph.validation import check_identities
+from skneurograph.validation import check_identities, check_windows
 from skneurograph.windows import LazyWindows
 
 __all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
@@ -52,7 +52,6 @@ class _GraphNet(NetDecoder):
         "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
         "pooling": [StrOptions({"sum", "mean", "attention", "concat"})],
-        "neuron_dropout": [Interval(Real, 0, 1, closed="left")],
     }
 
     def _build_module(self, n_outputs: int) -> GraphDecoder:
@@ -97,7 +96,7 @@ class _GraphNet(NetDecoder):
         self._labels = self._identity_labels()
         if self.n_rounds:
             rows = np.unique(np.linspace(0, len(data) - 1, _GRAPH_WINDOWS).astype(np.intp))
-            self.graph_ = _mean_graph(self.infer_graphs(data.X[rows]))
+            self.graph_ = self._mean_graph(data.X[rows])
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
         # Anonymous neurons are exchangeable: one that no training window held is as good
@@ -118,7 +117,7 @@ class _GraphNet(NetDecoder):
         return (torch.from_numpy(self._labels[columns]).to(device),)
 
     def _elements_per_window(self) -> int:
-        return max(super()._elements_per_window(), self.n_features_in_**2)
+        return max(super()._elements_per_window(), self.n_members * self.n_features_in_**2)
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
         """Infer the graph of each window.
@@ -139,13 +138,13 @@ class _GraphNet(NetDecoder):
         ValueError
             If the estimator has ``n_rounds=0`` and so no graph.
         """
+        return np.concatenate(list(self._graph_chunks(X)))
+
+    def _graph_chunks(self, X: ArrayLike | LazyWindows) -> Iterator[NDArray[np.floating]]:
         if self.n_rounds == 0:
             raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
         n_neurons = self.n_features_in_
-        graphs = []
-        windows = X if isinstance(X, LazyWindows) else np.asarray(X)
-        if windows.ndim == 2 and not isinstance(X, LazyWindows):
-            windows = windows[:, :, None]
+        windows, _ = check_windows(self, X, reset=False)
         for rows, inferred, columns in self._evaluate(windows, "infer_graph"):
             part = inferred.cpu().numpy()
             recorded = ~np.isnan(cut_windows(windows, rows, columns)).any(axis=2)
@@ -154,16 +153,16 @@ class _GraphNet(NetDecoder):
                 whole = np.full((len(part), n_neurons, n_neurons), np.nan, dtype=part.dtype)
                 whole[:, columns[:, None], columns[None, :]] = part
                 part = whole
-            graphs.append(part)
-        return np.concatenate(graphs)
+            yield part
 
-
-def _mean_graph(graphs: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Average over the windows in which both neurons were recorded; NaN if in none."""
-    recorded = ~np.isnan(graphs)
-    count = recorded.sum(axis=0)
-    total = np.where(recorded, graphs, 0).sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Average over the windows in which both neurons were recorded; NaN if in none."""
+        total = np.zeros((self.n_features_in_, self.n_features_in_))
+        count = np.zeros_like(total)
+        for graphs in self._graph_chunks(windows):
+            count += (~np.isnan(graphs)).sum(axis=0)
+            total += np.nansum(graphs, axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 class GraphClassifier(ClassifierPart, _GraphNet):

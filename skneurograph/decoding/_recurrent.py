@@ -31,6 +31,7 @@ class _RecurrentNet(NetDecoder):
             hidden_size=self.hidden_size,
             cell=self.cell,
             dropout=self.dropout,
+            neuron_dropout=self.neuron_dropout,
         )
 
 
@@ -44,13 +45,15 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
     ----------
     cell : {"lstm", "gru"}, default="lstm"
         Kind of recurrent layer.
-    hidden_size : int, default=64
+    hidden_size : int, default=32
         Units of the recurrent layer.
-    n_members : int, default=1
+    n_members : int, default=4
         Networks trained from different initial values; their predictions are averaged.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Probability of dropping a unit of the last state in training.
-    label_smoothing : float, default=0.0
+    neuron_dropout : float, default=0.2
+        Probability of setting a whole neuron to zero in training.
+    label_smoothing : float, default=0.1
         Weight of the uniform distribution in the training targets.
     class_weight : {"balanced"}, dict or None, default=None
         ``"balanced"`` weighs classes inversely to their frequency.
@@ -118,10 +121,11 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
         self,
         *,
         cell: Literal["lstm", "gru"] = "lstm",
-        hidden_size: int = 64,
-        n_members: int = 1,
-        dropout: float = 0.0,
-        label_smoothing: float = 0.0,
+        hidden_size: int = 32,
+        n_members: int = 4,
+        dropout: float = 0.3,
+        neuron_dropout: float = 0.2,
+        label_smoothing: float = 0.1,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
         learning_rate: float = 0.003,
         weight_decay: float = 0.01,
@@ -138,6 +142,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
         self.hidden_size = hidden_size
         self.n_members = n_members
         self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.learning_rate = learning_rate
@@ -162,12 +167,14 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
     ----------
     cell : {"lstm", "gru"}, default="lstm"
         Kind of recurrent layer.
-    hidden_size : int, default=64
+    hidden_size : int, default=32
         Units of the recurrent layer.
-    n_members : int, default=1
+    n_members : int, default=4
         Networks trained from different initial values; their predictions are averaged.
-    dropout : float, default=0.0
+    dropout : float, default=0.3
         Probability of dropping a unit of the last state in training.
+    neuron_dropout : float, default=0.2
+        Probability of setting a whole neuron to zero in training.
     learning_rate : float, default=0.003
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
@@ -232,9 +239,10 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
         self,
         *,
         cell: Literal["lstm", "gru"] = "lstm",
-        hidden_size: int = 64,
-        n_members: int = 1,
-        dropout: float = 0.0,
+        hidden_size: int = 32,
+        n_members: int = 4,
+        dropout: float = 0.3,
+        neuron_dropout: float = 0.2,
         learning_rate: float = 0.003,
         weight_decay: float = 0.01,
         max_epochs: int = 32,
@@ -250,6 +258,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
         self.hidden_size = hidden_size
         self.n_members = n_members
         self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs

@@ -26,8 +26,8 @@ class RecurrentDecoder(nn.Module):
     hidden_size : int
         Units of each recurrent layer.
     cell : {"lstm", "gru"}
-    dropout : float
-        Dropout of the state before the readout.
+    dropout, neuron_dropout : float
+        Probability of dropping a unit of the last state, and a whole neuron, in training.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class RecurrentDecoder(nn.Module):
         hidden_size: int,
         cell: Literal["lstm", "gru"],
         dropout: float,
+        neuron_dropout: float,
     ) -> None:
         super().__init__()
         layer = nn.LSTM if cell == "lstm" else nn.GRU
@@ -46,12 +47,19 @@ class RecurrentDecoder(nn.Module):
             layer(n_neurons, hidden_size, batch_first=True) for _ in range(n_members)
         )
         self.dropout = SharedDropout(dropout)
+        self.neuron_dropout = SharedDropout(neuron_dropout)
         self.readout = MemberLinear(n_members, hidden_size, n_outputs)
 
     def forward(self, windows: Tensor) -> Tensor:
         """Map windows (n_windows, n_neurons, n_times) to (n_members, n_windows, n_outputs)."""
         activity, _ = split_missing(windows)
         frames = activity.transpose(1, 2)
-        last = torch.stack([member(frames)[0][:, -1] for member in self.recurrent])
+        if self.training and self.neuron_dropout.p > 0:
+            kept = self.neuron_dropout.keep((len(self.recurrent), 1, 1, frames.shape[-1]), frames)
+            inputs = frames * kept
+        else:
+            inputs = frames.expand(len(self.recurrent), *frames.shape)
+        pairs = zip(self.recurrent, inputs)
+        last = torch.stack([member(own_frames)[0][:, -1] for member, own_frames in pairs])
         output: Tensor = self.readout(self.dropout(last))
         return output

@@ -1,0 +1,398 @@
+"""What the decoders do beyond the batteries: graphs, stopping, weights, interruption."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import sklearn
+import torch
+from sklearn.base import clone, is_classifier
+from sklearn.utils.class_weight import compute_sample_weight
+from skorch.callbacks import Callback
+
+from skneurograph import Recording, sliding_windows
+from skneurograph.decoding import (
+    WANG_2021,
+    GraphClassifier,
+    GraphRegressor,
+    RecurrentClassifier,
+    RecurrentRegressor,
+)
+from skneurograph.training import hold_out
+
+DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
+GRAPHS = [GraphClassifier, GraphRegressor]
+SMALL = {"max_epochs": 3, "n_members": 2, "hidden_size": 8, "random_state": 0}
+
+
+def make_data(model, n_windows=200, n_neurons=6, n_times=5, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_windows, n_neurons, n_times)).astype(np.float32)
+    score = X[:, 0].mean(axis=1) - X[:, 1].mean(axis=1)
+    return X, np.where(score > 0, "a", "b") if is_classifier(model()) else score
+
+
+class Spy(Callback):
+    """Remembers which windows were trained on and validated on."""
+
+    def __init__(self):
+        self.seen = {True: [], False: []}
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self.seen[training].append(batch[0].numpy().copy())
+
+
+class InterruptAfter(Callback):
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_learns_a_simple_rule(model):
+    X, y = make_data(model, n_windows=600)
+    fitted = model(random_state=0, n_members=1).fit(X[:450], y[:450])
+    assert fitted.score(X[450:], y[450:]) > 0.85
+
+
+@pytest.mark.parametrize("edge_model", ["identity", "bilinear", "mlp"])
+@pytest.mark.parametrize("edge_activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("pooling", ["sum", "mean", "attention", "concat"])
+def test_every_architecture_learns(edge_model, edge_activation, pooling):
+    X, y = make_data(GraphClassifier, n_windows=400)
+    model = GraphClassifier(
+        edge_model=edge_model,
+        edge_activation=edge_activation,
+        pooling=pooling,
+        random_state=0,
+        n_members=1,
+        max_epochs=20,
+    )
+    assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.75
+
+
+def test_the_architecture_of_the_paper_trains_on_two_frames():
+    X, y = make_data(GraphClassifier, n_windows=400, n_times=2)
+    model = GraphClassifier(**WANG_2021, max_epochs=100, random_state=0).fit(X[:300], y[:300])
+    assert model.score(X[300:], y[300:]) > 0.75
+
+
+def test_without_identities_a_rule_about_one_neuron_cannot_be_learnt_but_one_about_all_can():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 6, 5)).astype(np.float32)
+    one = X[:, 0].mean(axis=1) > X[:, 1].mean(axis=1)
+    loudness = (X**2).mean(axis=(1, 2))
+    everyone = loudness > np.median(loudness)
+    model = GraphClassifier(identities="none", random_state=0, n_members=1, max_epochs=40)
+    assert clone(model).fit(X[:450], one[:450]).score(X[450:], one[450:]) < 0.65
+    assert clone(model).fit(X[:450], everyone[:450]).score(X[450:], everyone[450:]) > 0.8
+
+
+def test_shared_identities_make_neurons_interchangeable():
+    X, y = make_data(GraphClassifier)
+    model = GraphClassifier(identities=[0, 1, 2, 2, -1, -1], **SMALL).fit(X, y)
+    expected = model.predict_proba(X)
+    for swapped in ([0, 1, 3, 2, 4, 5], [0, 1, 2, 3, 5, 4]):
+        np.testing.assert_allclose(model.predict_proba(X[:, swapped]), expected, atol=1e-5)
+    assert not np.allclose(model.predict_proba(X[:, [1, 0, 2, 3, 4, 5]]), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("identities", ["some", [0, 1], [0, 1, 2, 3, 4, -2], np.zeros(6)])
+def test_wrong_identities_are_explained(identities):
+    X, y = make_data(GraphClassifier)
+    with pytest.raises(ValueError, match="identities"):
+        GraphClassifier(identities=identities, **SMALL).fit(X, y)
+
+
+def test_concat_pooling_needs_identities():
+    X, y = make_data(GraphClassifier)
+    with pytest.raises(ValueError, match="pooling='concat'"):
+        GraphClassifier(identities="none", pooling="concat", **SMALL).fit(X, y)
+
+
+@pytest.mark.parametrize("model", GRAPHS)
+def test_graph_is_the_mean_over_windows_with_nan_for_pairs_never_recorded_together(model):
+    X, y = make_data(model)
+    X[:100, 2] = np.nan
+    X[100:, 3] = np.nan
+    X[:, 4] = np.nan
+    fitted = model(edge_model="bilinear", **SMALL).fit(X, y)
+    graphs = fitted.infer_graphs(X)
+    assert graphs.shape == (200, 6, 6)
+    assert np.isnan(graphs[:100, 2]).all()
+    assert np.isnan(graphs[:, :, 4]).all()
+    never = np.isnan(fitted.graph_)
+    assert never[2, 3]
+    assert never[3, 2]
+    assert never[4].all()
+    assert not never[0, 1]
+    assert (np.diagonal(fitted.graph_)[[0, 1, 2, 3, 5]] == 0).all()
+    expected = np.nanmean(graphs[:, 0, 2])
+    np.testing.assert_allclose(fitted.graph_[0, 2], expected, rtol=1e-5)
+
+
+def test_rows_of_the_graph_are_receivers():
+    """Two neurons carry the signal, so with softmax edges everyone listens to them."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 6, 4)).astype(np.float32)
+    y = (X[:, 0].mean(axis=1) * X[:, 1].mean(axis=1) > 0).astype(int)
+    model = GraphClassifier(random_state=0, max_epochs=40).fit(X, y)
+    np.testing.assert_allclose(model.graph_.sum(axis=1), 1, rtol=1e-4)
+    assert not np.allclose(model.graph_.sum(axis=0), 1, atol=0.05)
+
+
+def test_without_rounds_there_is_no_graph():
+    X, y = make_data(GraphClassifier)
+    model = GraphClassifier(n_rounds=0, **SMALL).fit(X, y)
+    assert not hasattr(model, "graph_")
+    with pytest.raises(ValueError, match="n_rounds=0"):
+        model.infer_graphs(X)
+
+
+def test_anonymous_neurons_first_seen_at_predict_are_used_and_identified_ones_ignored():
+    X, y = make_data(GraphClassifier)
+    hidden = X.copy()
+    hidden[:, 4:] = np.nan
+    model = GraphClassifier(identities=[0, 1, 2, 3, 4, -1], **SMALL).fit(hidden, y)
+    expected = model.predict_proba(hidden)
+    identified, anonymous = hidden.copy(), hidden.copy()
+    identified[:, 4] = X[:, 4]
+    anonymous[:, 5] = X[:, 5]
+    np.testing.assert_array_equal(model.predict_proba(identified), expected)
+    assert not np.allclose(model.predict_proba(anonymous), expected, atol=1e-4)
+    assert np.isfinite(model.infer_graphs(anonymous)[:, 0, 5]).all()
+    assert np.isnan(model.infer_graphs(identified)[:, 0, 4]).all()
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_early_stopping_holds_out_whole_organisms(model):
+    X, y = make_data(model)
+    groups = np.repeat(["w1", "w2", "w3", "w4", "w5"], 40)
+    X[:, 5, 0] = np.repeat(np.arange(5), 40)
+    spy = Spy()
+    model(patience=2, callbacks=[spy], **SMALL).fit(X, y, groups=groups)
+    trained, validated = (
+        set(np.unique(np.concatenate(spy.seen[training])[:, 5, 0])) for training in (True, False)
+    )
+    assert len(validated) == 1
+    assert len(trained) == 4
+    assert not trained & validated
+
+
+def test_without_groups_early_stopping_holds_out_the_end_after_a_gap():
+    X, y = make_data(GraphClassifier)
+    X[:, 5, 0] = np.arange(200)
+    spy = Spy()
+    GraphClassifier(patience=2, callbacks=[spy], **SMALL).fit(X, y)
+    trained, validated = (
+        np.unique(np.concatenate(spy.seen[training])[:, 5, 0]) for training in (True, False)
+    )
+    assert validated.tolist() == list(range(160, 200))
+    # Windows of 5 frames: number 156 would share frames with window 160.
+    assert trained.tolist() == list(range(156))
+
+
+def test_early_stopping_stops_and_restores_the_best_state():
+    X, y = make_data(GraphClassifier)
+    y = np.random.default_rng(1).permutation(y)
+    model = GraphClassifier(patience=3, max_epochs=60, random_state=0, n_members=1).fit(X, y)
+    losses = np.array(model.net_.history[:, "valid_loss"])
+    assert model.n_epochs_ < 60
+    probabilities = model.predict_proba(X[160:])
+    truth = (y[160:] == model.classes_[1]).astype(int)
+    found = -np.log(probabilities[np.arange(40), truth]).mean()
+    np.testing.assert_allclose(found, losses.min(), rtol=1e-3)
+
+
+def test_a_label_lost_to_the_held_out_organism_is_named():
+    X, y = make_data(GraphClassifier)
+    groups = np.repeat([0, 1], 100)
+    y[:] = "a"
+    y[groups == 0] = "only-zero"
+    with pytest.warns(UserWarning, match="early stopping holds out every window of"):
+        GraphClassifier(patience=2, **SMALL).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize(("n_windows", "groups"), [(100, np.zeros(100)), (4, None)])
+def test_nothing_left_to_train_on_is_an_error(n_windows, groups):
+    X, y = make_data(GraphClassifier, n_windows=n_windows)
+    with pytest.raises(ValueError, match="early stopping holds out"):
+        GraphClassifier(patience=2, **SMALL).fit(X, y, groups=groups)
+
+
+def test_hold_out_takes_at_least_one_organism_and_about_the_fraction():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 7)
+    for fraction, expected in ((0.01, 1), (0.3, 3), (0.5, 5)):
+        train, valid = hold_out(70, groups, fraction, 4, rng)
+        assert len(np.unique(groups[valid])) == expected
+        assert not set(groups[train]) & set(groups[valid])
+        assert len(train) + len(valid) == 70
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_an_interrupt_keeps_what_was_learnt(model):
+    X, y = make_data(model, n_windows=400)
+    interrupted = model(
+        max_epochs=200, callbacks=[InterruptAfter(12)], random_state=0, n_members=1
+    ).fit(X, y)
+    assert interrupted.n_epochs_ == 12
+    assert interrupted.score(X, y) > 0.7
+
+
+def test_an_interrupt_restores_the_best_state_seen_in_validation():
+    X, y = make_data(GraphClassifier)
+    y = np.random.default_rng(1).permutation(y)
+    model = GraphClassifier(
+        patience=100, max_epochs=60, callbacks=[InterruptAfter(25)], random_state=0, n_members=1
+    ).fit(X, y)
+    losses = np.array(model.net_.history[:, "valid_loss"])
+    assert losses.argmin() < len(losses) - 1
+    probabilities = model.predict_proba(X[160:])
+    truth = (y[160:] == model.classes_[1]).astype(int)
+    found = -np.log(probabilities[np.arange(40), truth]).mean()
+    np.testing.assert_allclose(found, losses.min(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [16, 512])
+def test_balanced_class_weights_are_the_balanced_sample_weights(batch_size):
+    X, y = make_data(GraphClassifier)
+    y[:150] = "a"
+    model = GraphClassifier(batch_size=batch_size, **SMALL)
+    by_class = clone(model).set_params(class_weight="balanced").fit(X, y)
+    by_sample = clone(model).fit(X, y, sample_weight=compute_sample_weight("balanced", y))
+    np.testing.assert_allclose(by_class.predict_proba(X), by_sample.predict_proba(X), rtol=1e-4)
+    plain = clone(model).fit(X, y)
+    rare = list(plain.classes_).index("b")
+    assert by_class.predict_proba(X)[:, rare].mean() > plain.predict_proba(X)[:, rare].mean()
+
+
+def test_windows_are_drawn_in_proportion_to_their_weights():
+    X, y = make_data(GraphClassifier)
+    X[:, 5, 0] = np.arange(200)
+    weight = np.where(np.arange(200) < 50, 3.0, 1.0)
+    spy = Spy()
+    GraphClassifier(batch_size=32, callbacks=[spy], **SMALL).fit(X, y, sample_weight=weight)
+    drawn = np.concatenate(spy.seen[True])[:, 5, 0].astype(int)
+    count = np.bincount(drawn, minlength=200)
+    ratio = count[:50].sum() / count[50:].sum()
+    np.testing.assert_allclose(ratio, 1.0, rtol=0.05)
+
+
+def test_equal_weights_visit_every_window_once_an_epoch():
+    X, y = make_data(GraphClassifier, n_windows=1000)
+    X[:, 5, 0] = np.arange(1000)
+    spy = Spy()
+    GraphClassifier(batch_size=32, callbacks=[spy], **{**SMALL, "max_epochs": 1}).fit(X, y)
+    drawn = np.concatenate(spy.seen[True])[:, 5, 0]
+    assert sorted(drawn.astype(int)) == list(range(1000))
+
+
+def test_one_class_is_warned_about_and_predicted():
+    X, _ = make_data(GraphClassifier)
+    with pytest.warns(UserWarning, match="one class only"):
+        model = GraphClassifier(**SMALL).fit(X, ["rest"] * 200)
+    assert set(model.predict(X)) == {"rest"}
+
+
+def test_windows_without_any_neuron_are_warned_about_and_still_predicted():
+    X, y = make_data(GraphClassifier)
+    X[:3] = np.nan
+    with pytest.warns(UserWarning, match="3 of 200 windows have no recorded neuron"):
+        model = GraphClassifier(**SMALL).fit(X, y)
+    assert np.isfinite(model.predict_proba(X)).all()
+    with pytest.raises(ValueError, match="no neuron is recorded"):
+        GraphClassifier(**SMALL).fit(np.full_like(X, np.nan), y)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"hidden_size": 0}, "hidden_size"),
+        ({"max_epochs": 0}, "max_epochs"),
+        ({"learning_rate": -1}, "learning_rate"),
+        ({"neuron_dropout": 1.0}, "neuron_dropout"),
+        ({"edge_model": "tree"}, "edge_model"),
+        ({"device": "toaster"}, "device"),
+    ],
+)
+def test_wrong_parameters_are_named(parameters, name):
+    X, y = make_data(GraphClassifier)
+    with pytest.raises(ValueError, match=name):
+        GraphClassifier(**{**SMALL, **parameters}).fit(X, y)
+
+
+@pytest.mark.parametrize("groups", [["one"] * 10, np.zeros((200, 2))])
+def test_groups_of_another_shape_are_refused(groups):
+    X, y = make_data(GraphClassifier)
+    with pytest.raises(ValueError, match="groups: got shape"):
+        GraphClassifier(**SMALL).fit(X, y, groups=groups)
+
+
+def test_verbose_shows_a_bar_or_the_losses(capsys):
+    X, y = make_data(GraphClassifier)
+    GraphClassifier(verbose=1, **SMALL).fit(X, y)
+    assert "training: 100%" in capsys.readouterr().err
+    GraphClassifier(verbose=2, **SMALL).fit(X, y)
+    assert "train_loss" in capsys.readouterr().out
+    GraphClassifier(**SMALL).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_history_and_callbacks_of_skorch_are_there():
+    X, y = make_data(GraphClassifier)
+    model = GraphClassifier(**SMALL).fit(X, y)
+    assert len(model.net_.history) == model.n_epochs_ == 3
+    assert np.isfinite(model.net_.history[:, "train_loss"]).all()
+
+
+def test_regression_predicts_in_the_units_of_the_target():
+    X, y = make_data(GraphRegressor, n_windows=500)
+    small = GraphRegressor(random_state=0, n_members=1).fit(X, y)
+    scaled = GraphRegressor(random_state=0, n_members=1).fit(X, 1e-3 * y + 5)
+    np.testing.assert_allclose(scaled.predict(X), 1e-3 * small.predict(X) + 5, rtol=1e-3)
+    several = GraphRegressor(**SMALL).fit(X, np.stack([y, -y, 2 * y], axis=1))
+    assert several.predict(X).shape == (500, 3)
+
+
+def test_the_global_default_device_and_threads_are_left_alone():
+    X, y = make_data(GraphClassifier)
+    threads = torch.get_num_threads()
+    GraphClassifier(device="cpu", **SMALL).fit(X, y)
+    assert torch.get_num_threads() == threads
+
+
+def test_groups_are_requested_by_default_under_metadata_routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        request = GraphClassifier().get_metadata_routing()
+        assert request.consumes("fit", {"groups"}) == {"groups"}
+
+
+def test_large_recordings_are_fitted_and_predicted_without_cutting_all_windows():
+    rng = np.random.default_rng(0)
+    recordings = [
+        Recording(
+            rng.standard_normal((4000, 100), dtype=np.float32),
+            3.0,
+            neurons=[f"N{i:03d}" for i in range(100)],
+            behavior=np.where(np.arange(4000) // 50 % 2, "a", "b"),
+            organism=f"worm-{index}",
+        )
+        for index in range(3)
+    ]
+    all_windows = 3 * 4000 * 100 * 16 * 4
+    model = GraphClassifier(
+        max_epochs=1, n_members=1, hidden_size=4, batch_size=256, random_state=0
+    )
+    tracemalloc.start()
+    windows = sliding_windows(recordings, 16, lazy=True)
+    model.fit(windows.X, windows.y)
+    model.score(windows.X, windows.y)
+    assert model.infer_graphs(windows.X[:10]).shape == (10, 100, 100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # The cost beside the recordings: a few chunks of windows, not all of them.
+    assert peak < all_windows

@@ -1,0 +1,42 @@
+"""Find every public estimator, and make cheap instances of it for the batteries."""
+
+import importlib
+import inspect
+import pkgutil
+
+from sklearn.base import BaseEstimator
+
+import skneurograph
+
+# Estimators whose windows must not be handed in as single frames are tested through an
+# adapter; there is none so far.
+CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
+
+
+def public_estimators():
+    """Every estimator class in the ``__all__`` of a public module, by name."""
+    found = {}
+    for module in pkgutil.walk_packages(skneurograph.__path__, "skneurograph."):
+        if any(part.startswith("_") for part in module.name.split(".")):
+            continue
+        namespace = importlib.import_module(module.name)
+        for name in getattr(namespace, "__all__", []):
+            value = getattr(namespace, name)
+            if (
+                inspect.isclass(value)
+                and issubclass(value, BaseEstimator)
+                and not inspect.isabstract(value)
+                and value.__module__.startswith("skneurograph")
+            ):
+                found[name] = value
+    return dict(sorted(found.items()))
+
+
+def cheap(estimator_class, **parameters):
+    """An instance with a small budget, reproducible."""
+    accepted = estimator_class().get_params()
+    settings = {**CHEAP, "random_state": 0, **parameters}
+    return estimator_class(**{name: value for name, value in settings.items() if name in accepted})
+
+
+ESTIMATORS = public_estimators()

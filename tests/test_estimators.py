@@ -1,0 +1,290 @@
+"""The batteries that every public estimator passes: scikit-learn's and our own."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+from sklearn.utils.validation import check_is_fitted
+
+from skneurograph import LazyWindows, Recording, sliding_windows
+from tests.discovery import ESTIMATORS, cheap
+
+CLASSES = list(ESTIMATORS.values())
+LEAST_CHECKS = {"classifier": 60, "regressor": 55, "transformer": 45}
+
+
+def kind(estimator):
+    if is_classifier(estimator):
+        return "classifier"
+    return "regressor" if is_regressor(estimator) else "transformer"
+
+
+def outputs(estimator, X):
+    """Every prediction that the estimator offers."""
+    methods = ("predict", "predict_proba", "transform", "infer_graphs")
+    return {name: getattr(estimator, name)(X) for name in methods if hasattr(estimator, name)}
+
+
+def assert_same(first, second, **tolerance):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        if tolerance and value.dtype.kind == "f":
+            np.testing.assert_allclose(value, second[name], **tolerance)
+        else:
+            np.testing.assert_array_equal(value, second[name])
+
+
+def make_data(estimator, n_windows=48, n_neurons=5, n_times=4, missing=True):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_windows, n_neurons, n_times))
+    score = X[:, 0].mean(axis=1) - X[:, 1, -1]
+    if missing and estimator.__sklearn_tags__().input_tags.allow_nan:
+        X[: n_windows // 3, 3] = np.nan
+        X[5, 2, -1] = np.nan
+    y = score if is_regressor(estimator) else np.where(score > 0, "reversal", "forward")
+    return X.astype(np.float32), y
+
+
+@pytest.fixture(params=CLASSES, ids=[c.__name__ for c in CLASSES])
+def estimator(request):
+    return cheap(request.param)
+
+
+CHECKS = [
+    pytest.param(
+        instance, check, id=f"{type(instance).__name__}-{getattr(check, 'func', check).__name__}"
+    )
+    for instance in map(cheap, CLASSES)
+    for instance, check in estimator_checks_generator(instance, legacy=True)
+]
+
+
+@pytest.mark.parametrize(("instance", "check"), CHECKS)
+def test_scikit_learn_check(instance, check):
+    check(copy.deepcopy(instance))
+
+
+def test_scikit_learn_runs_enough_checks(estimator):
+    checks = list(estimator_checks_generator(estimator, legacy=True))
+    assert len(checks) >= LEAST_CHECKS[kind(estimator)]
+    assert estimator.__sklearn_tags__().input_tags.two_d_array
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["FlattenWindows", "RecurrentRegressor"])
+def test_check_estimator_passes_with_default_parameters(name):
+    results = check_estimator(ESTIMATORS[name](), on_fail=None)
+    assert {result["status"] for result in results} <= {"passed", "skipped"}
+
+
+def test_there_are_estimators_of_each_kind():
+    assert {kind(c()) for c in CLASSES} == {"classifier", "regressor", "transformer"}
+
+
+def test_clone_and_refit_give_the_same_bits_whatever_ran_before(estimator):
+    X, y = make_data(estimator)
+    first = outputs(clone(estimator).fit(X, y), X)
+    torch.rand(7)
+    np.random.rand(3)  # noqa: NPY002
+    assert_same(outputs(clone(estimator).fit(X, y), X), first)
+    refitted = clone(estimator).fit(X[::2], y[::2]).fit(X, y)
+    assert_same(outputs(refitted, X), first)
+
+
+def test_fit_leaves_global_generators_inputs_and_parameters_alone(estimator):
+    X, y = make_data(estimator)
+    X_before, y_before, parameters = X.copy(), y.copy(), copy.deepcopy(estimator.get_params())
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
+    outputs(estimator.fit(X, y), X)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002
+    np.testing.assert_array_equal(X, X_before)
+    np.testing.assert_array_equal(y, y_before)
+    assert estimator.get_params() == parameters
+
+
+def test_windows_in_another_order_give_the_same_predictions(estimator):
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    order = np.random.default_rng(1).permutation(len(X))
+    expected = {name: value[order] for name, value in outputs(estimator, X).items()}
+    assert_same(outputs(estimator, X[order]), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_window_alone_gives_the_same_prediction(estimator):
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    expected = {name: value[7:8] for name, value in outputs(estimator, X).items()}
+    assert_same(outputs(estimator, X[7:8]), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_neuron_that_is_never_recorded_changes_nothing(estimator):
+    if not estimator.__sklearn_tags__().input_tags.allow_nan:
+        pytest.skip("this estimator refuses missing neurons and says so")
+    X, y = make_data(estimator)
+    wider = np.insert(X, 2, np.nan, axis=1)
+    plain = outputs(clone(estimator).fit(X, y), X)
+    padded = outputs(clone(estimator).fit(wider, y), wider)
+    kept = [0, 1, 3, 4, 5]
+    if "infer_graphs" in plain:
+        graphs = padded.pop("infer_graphs")
+        np.testing.assert_array_equal(plain.pop("infer_graphs"), graphs[:, kept][:, :, kept])
+        assert np.isnan(graphs[:, 2]).all()
+        assert np.isnan(graphs[:, :, 2]).all()
+    if "transform" in plain:
+        padded["transform"] = drop_columns_of_neuron(padded["transform"], 2, X.shape[2])
+    assert_same(padded, plain)
+
+
+def drop_columns_of_neuron(transformed, neuron, n_times):
+    if transformed.ndim == 3:
+        return np.delete(transformed, neuron, axis=1)
+    columns = np.arange(neuron * n_times, (neuron + 1) * n_times)
+    return np.delete(transformed, columns, axis=1)
+
+
+def test_identified_neurons_in_another_order_are_told_apart_but_exchangeable_ones_are_not(
+    estimator,
+):
+    if "identities" not in estimator.get_params():
+        pytest.skip("this estimator has no identities")
+    X, y = make_data(estimator)
+    order = np.array([3, 0, 4, 2, 1])
+    for edge_model in ("auto", "mlp"):
+        estimator.set_params(identities="none", edge_model=edge_model).fit(X, y)
+        expected = outputs(estimator, X)
+        graphs = expected.pop("infer_graphs")
+        found = outputs(estimator, X[:, order])
+        inferred = found.pop("infer_graphs")
+        assert_same(found, expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(inferred, graphs[:, order][:, :, order], rtol=1e-4, atol=1e-6)
+    estimator.set_params(identities="all").fit(X, y)
+    method = "predict_proba" if is_classifier(estimator) else "predict"
+    predicted = getattr(estimator, method)
+    assert not np.allclose(predicted(X), predicted(X[:, order]), atol=1e-3)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [True, False], ["b", "a"], [2.0, 5.0], [-7, 3]])
+def test_original_labels_and_dtypes_come_back(estimator, labels):
+    if not is_classifier(estimator):
+        pytest.skip("not a classifier")
+    X, y = make_data(estimator)
+    y = np.array(labels)[(y == "reversal").astype(int)]
+    predicted = estimator.fit(X, y).predict(X)
+    assert predicted.dtype == y.dtype
+    assert set(predicted.tolist()) <= set(y.tolist())
+    np.testing.assert_array_equal(estimator.classes_, np.unique(y))
+
+
+def test_memory_layout_and_writability_do_not_matter(estimator):
+    X, y = make_data(estimator)
+    expected = outputs(clone(estimator).fit(X, y), X)
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    strided = np.repeat(X, 2, axis=2)[:, :, ::2]
+    backwards = X[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1]
+    for other in (read_only, strided, backwards, np.asfortranarray(X)):
+        assert_same(outputs(clone(estimator).fit(other, y), other), expected)
+
+
+def test_single_and_double_precision_agree_and_lists_are_read(estimator):
+    X, y = make_data(estimator, missing=False)
+    single = outputs(clone(estimator).fit(X, y), X)
+    double = outputs(clone(estimator).fit(X.astype(np.float64), y), X.astype(np.float64))
+    listed = outputs(clone(estimator).fit(X.tolist(), list(y)), X.tolist())
+    for name in single.keys() - {"predict"} or {"predict"}:
+        np.testing.assert_allclose(single[name], double[name], rtol=0.05, atol=0.05)
+        np.testing.assert_array_equal(double[name], listed[name])
+
+
+def test_a_data_frame_is_read_as_windows_of_one_frame(estimator):
+    X, y = make_data(estimator, n_times=1)
+    names = ["AVAL", "AVAR", "RIML", "AIBR", "RIBL"]
+    frame = pd.DataFrame(X[:, :, 0], columns=names)
+    by_frame = outputs(clone(estimator).fit(frame, y), frame)
+    by_array = outputs(clone(estimator).fit(X[:, :, 0], y), X[:, :, 0])
+    assert_same(by_frame, by_array)
+    fitted = clone(estimator).fit(frame, y)
+    assert fitted.feature_names_in_.tolist() == names
+    assert (fitted.n_features_in_, fitted.n_times_in_) == (5, 1)
+
+
+def test_lazy_windows_give_what_an_array_gives(estimator):
+    rng = np.random.default_rng(0)
+    worms = [
+        Recording(
+            rng.normal(size=(30, 3)),
+            2.0,
+            neurons=names,
+            organism=organism,
+            behavior=np.where(rng.random(30) > 0.5, "forward", "reversal"),
+        )
+        for organism, names in (("one", ["A", "B", "C"]), ("two", ["A", "B", "D"]))
+    ]
+    allow_nan = estimator.__sklearn_tags__().input_tags.allow_nan
+    neurons = "union" if allow_nan else "shared"
+    eager = sliding_windows(worms, 4, neurons=neurons)
+    lazy = sliding_windows(worms, 4, neurons=neurons, lazy=True)
+    assert isinstance(lazy.X, LazyWindows)
+    y = rng.normal(size=len(eager)) if is_regressor(estimator) else eager.y
+    expected = outputs(clone(estimator).fit(eager.X, y), eager.X)
+    assert_same(outputs(clone(estimator).fit(lazy.X, y), lazy.X), expected)
+
+
+def test_pickled_and_copied_estimators_predict_the_same(estimator):
+    X, y = make_data(estimator)
+    expected = outputs(estimator.fit(X, y), X)
+    assert_same(outputs(pickle.loads(pickle.dumps(estimator)), X), expected)
+    assert_same(outputs(copy.deepcopy(estimator), X), expected)
+    buffer = io.BytesIO(pickle.dumps(estimator))
+    assert buffer.getbuffer().nbytes < 2_000_000
+    check_is_fitted(estimator)
+
+
+def test_another_number_of_neurons_or_frames_is_refused_in_the_users_words(estimator):
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    method = estimator.predict if hasattr(estimator, "predict") else estimator.transform
+    name = type(estimator).__name__
+    with pytest.raises(ValueError, match=rf"X has 4 (neurons|features), but {name}"):
+        method(X[:, :4])
+    with pytest.raises(ValueError, match=rf"windows of 3 frames, but {name}"):
+        method(X[:, :, :3])
+
+
+def test_infinity_is_always_an_error(estimator):
+    X, y = make_data(estimator, missing=False)
+    spoiled = X.copy()
+    spoiled[3, 2, 1] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        clone(estimator).fit(spoiled, y)
+    estimator.fit(X, y)
+    method = estimator.predict if hasattr(estimator, "predict") else estimator.transform
+    with pytest.raises(ValueError, match="infinity"):
+        method(spoiled)
+
+
+def test_more_than_three_dimensions_are_refused(estimator):
+    X, y = make_data(estimator)
+    with pytest.raises(ValueError, match="Found array with dim 4"):
+        estimator.fit(X[..., None], y)
+
+
+def test_transformers_do_not_change_their_input_and_name_their_output(estimator):
+    if kind(estimator) != "transformer":
+        pytest.skip("not a transformer")
+    X, y = make_data(estimator)
+    before = X.copy()
+    transformed = estimator.fit(X, y).transform(X)
+    np.testing.assert_array_equal(X, before)
+    np.testing.assert_array_equal(clone(estimator).fit_transform(X, y), transformed)
+    assert len(estimator.get_feature_names_out()) == transformed.shape[1]
+    flat = X[:, :, 0] if estimator.__sklearn_tags__().input_tags.allow_nan else X[:, :, -1]
+    table = clone(estimator).set_output(transform="pandas").fit_transform(flat)
+    assert isinstance(table, pd.DataFrame)
