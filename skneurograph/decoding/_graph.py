@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ WANG_2021: dict[str, Any] = {
     "hidden_size": 12,
     "n_rounds": 1,
     "n_members": 1,
+    "decay": None,
+    "dropout": 0.0,
     "neuron_dropout": 0.0,
     "weight_decay": 0.0,
     "learning_rate": 1e-3,
@@ -48,10 +50,11 @@ class _GraphNet(NetDecoder):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **NetDecoder._parameter_constraints,
         "identities": [StrOptions({"all", "none"}), "array-like"],
+        "decay": [None, Interval(Real, 0, None, closed="neither")],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
-        "pooling": [StrOptions({"sum", "mean", "attention", "concat"})],
+        "pooling": [StrOptions({"mean", "attention", "concat"})],
     }
 
     def _build_module(self, n_outputs: int) -> GraphDecoder:
@@ -61,6 +64,7 @@ class _GraphNet(NetDecoder):
             n_outputs,
             torch.from_numpy(labels[self.columns_]),
             n_members=self.n_members,
+            decay=self.decay,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
             edge_model=self._edge_model(labels),
@@ -194,11 +198,14 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         where neurons carry identities, else ``"bilinear"``.
     edge_activation : {"softmax", "sigmoid"}, default="softmax"
         Softmax over the senders of a receiver, or an independent gate for each edge.
-    pooling : {"sum", "mean", "attention", "concat"}, default="sum"
-        How recorded neurons become one vector: their sum, so that fewer neurons say
-        less, their mean, a learned weighting, or ``"concat"``, which keeps identified
-        neurons apart, as the published classifier does.
-    n_members : int, default=4
+    pooling : {"mean", "attention", "concat"}, default="mean"
+        How recorded neurons become one vector: their mean, a mean weighted by a learned
+        score, or ``"concat"``, which keeps identified neurons apart, as the published
+        classifier does.
+    decay : float or None, default=6.0
+        Frames are scaled by ``exp(-age / decay)``, age in frames before the last, so that
+        long windows do not overfit. None keeps them as they are.
+    n_members : int, default=3
         Networks trained from different initial values; their predictions are averaged.
     dropout : float, default=0.3
         Probability of dropping a pooled feature in training.
@@ -290,8 +297,9 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         n_rounds: int = 1,
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
-        pooling: Literal["sum", "mean", "attention", "concat"] = "sum",
-        n_members: int = 4,
+        pooling: Literal["mean", "attention", "concat"] = "mean",
+        decay: float | None = 6.0,
+        n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         label_smoothing: float = 0.1,
@@ -313,6 +321,7 @@ class GraphClassifier(ClassifierPart, _GraphNet):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
+        self.decay = decay
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
@@ -359,11 +368,14 @@ class GraphRegressor(RegressorPart, _GraphNet):
         where neurons carry identities, else ``"bilinear"``.
     edge_activation : {"softmax", "sigmoid"}, default="softmax"
         Softmax over the senders of a receiver, or an independent gate for each edge.
-    pooling : {"sum", "mean", "attention", "concat"}, default="sum"
-        How recorded neurons become one vector: their sum, so that fewer neurons say
-        less, their mean, a learned weighting, or ``"concat"``, which keeps identified
-        neurons apart, as the published classifier does.
-    n_members : int, default=4
+    pooling : {"mean", "attention", "concat"}, default="mean"
+        How recorded neurons become one vector: their mean, a mean weighted by a learned
+        score, or ``"concat"``, which keeps identified neurons apart, as the published
+        classifier does.
+    decay : float or None, default=6.0
+        Frames are scaled by ``exp(-age / decay)``, age in frames before the last, so that
+        long windows do not overfit. None keeps them as they are.
+    n_members : int, default=3
         Networks trained from different initial values; their predictions are averaged.
     dropout : float, default=0.3
         Probability of dropping a pooled feature in training.
@@ -451,8 +463,9 @@ class GraphRegressor(RegressorPart, _GraphNet):
         n_rounds: int = 1,
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
-        pooling: Literal["sum", "mean", "attention", "concat"] = "sum",
-        n_members: int = 4,
+        pooling: Literal["mean", "attention", "concat"] = "mean",
+        decay: float | None = 6.0,
+        n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         learning_rate: float = 0.006,
@@ -472,6 +485,7 @@ class GraphRegressor(RegressorPart, _GraphNet):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
+        self.decay = decay
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.decoding._base import NetDecoder
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
@@ -21,6 +22,7 @@ class _RecurrentNet(NetDecoder):
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **NetDecoder._parameter_constraints,
         "cell": [StrOptions({"lstm", "gru"})],
+        "projection_size": [None, Interval(Integral, 1, None, closed="left")],
     }
 
     def _build_module(self, n_outputs: int) -> RecurrentDecoder:
@@ -28,6 +30,7 @@ class _RecurrentNet(NetDecoder):
             len(self.columns_),
             n_outputs,
             n_members=self.n_members,
+            projection_size=self.projection_size,
             hidden_size=self.hidden_size,
             cell=self.cell,
             dropout=self.dropout,
@@ -45,9 +48,12 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
     ----------
     cell : {"lstm", "gru"}, default="lstm"
         Kind of recurrent layer.
+    projection_size : int or None, default=10
+        Dimensions on which every frame is first projected by a learned linear map, which
+        generalises better than reading all neurons; None reads them all.
     hidden_size : int, default=32
         Units of the recurrent layer.
-    n_members : int, default=4
+    n_members : int, default=3
         Networks trained from different initial values; their predictions are averaged.
     dropout : float, default=0.3
         Probability of dropping a unit of the last state in training.
@@ -121,8 +127,9 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
         self,
         *,
         cell: Literal["lstm", "gru"] = "lstm",
+        projection_size: int | None = 10,
         hidden_size: int = 32,
-        n_members: int = 4,
+        n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         label_smoothing: float = 0.1,
@@ -139,6 +146,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
         verbose: int = 0,
     ) -> None:
         self.cell = cell
+        self.projection_size = projection_size
         self.hidden_size = hidden_size
         self.n_members = n_members
         self.dropout = dropout
@@ -167,9 +175,12 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
     ----------
     cell : {"lstm", "gru"}, default="lstm"
         Kind of recurrent layer.
+    projection_size : int or None, default=10
+        Dimensions on which every frame is first projected by a learned linear map, which
+        generalises better than reading all neurons; None reads them all.
     hidden_size : int, default=32
         Units of the recurrent layer.
-    n_members : int, default=4
+    n_members : int, default=3
         Networks trained from different initial values; their predictions are averaged.
     dropout : float, default=0.3
         Probability of dropping a unit of the last state in training.
@@ -239,8 +250,9 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
         self,
         *,
         cell: Literal["lstm", "gru"] = "lstm",
+        projection_size: int | None = 10,
         hidden_size: int = 32,
-        n_members: int = 4,
+        n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         learning_rate: float = 0.003,
@@ -255,6 +267,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
         verbose: int = 0,
     ) -> None:
         self.cell = cell
+        self.projection_size = projection_size
         self.hidden_size = hidden_size
         self.n_members = n_members
         self.dropout = dropout

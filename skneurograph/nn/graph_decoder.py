@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,6 +35,9 @@ class GraphDecoder(nn.Module):
         anonymous ones.
     n_members : int
         Networks of the ensemble.
+    decay : float or None
+        Each frame is scaled by ``exp(-age / decay)``, age in frames, before it is
+        encoded; None keeps them as they are.
     hidden_size : int
         Features of a neuron.
     n_rounds : int
@@ -42,13 +46,14 @@ class GraphDecoder(nn.Module):
         See `IdentityEdges` and `PairEdges`.
     edge_activation : {"softmax", "sigmoid"}
         See `PairEdges`.
-    pooling : {"sum", "mean", "attention", "concat"}
+    pooling : {"mean", "attention", "concat"}
         See `Pooling`.
     dropout, neuron_dropout : float
         Probability of dropping a pooled feature, and a whole neuron, in training.
     """
 
     identities: Tensor
+    fading: Tensor | None
 
     def __init__(
         self,
@@ -57,11 +62,12 @@ class GraphDecoder(nn.Module):
         identities: Tensor,
         *,
         n_members: int,
+        decay: float | None,
         hidden_size: int,
         n_rounds: int,
         edge_model: Literal["identity", "bilinear", "mlp"],
         edge_activation: Literal["softmax", "sigmoid"],
-        pooling: Literal["sum", "mean", "attention", "concat"],
+        pooling: Literal["mean", "attention", "concat"],
         dropout: float,
         neuron_dropout: float,
     ) -> None:
@@ -69,6 +75,8 @@ class GraphDecoder(nn.Module):
         n_identities = int(identities.max()) + 1
         self.n_members = n_members
         self.register_buffer("identities", identities)
+        age = torch.arange(n_times - 1, -1, -1, dtype=torch.get_default_dtype())
+        self.register_buffer("fading", None if decay is None else torch.exp(-age / decay))
         self.encoder = MemberLinear(n_members, n_times, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
         self.edges: nn.Module | None = None
@@ -104,6 +112,8 @@ class GraphDecoder(nn.Module):
         features : Tensor of shape (n_members, n_windows, n_neurons, hidden_size)
         graph : DenseGraph, SharedGraph or None
         """
+        if self.fading is not None:
+            activity = activity * self.fading
         encoded = self.encoder(activity.expand(self.n_members, -1, -1, -1))
         features = F.relu(self.identity(encoded, identities))
         if self.edges is None:

@@ -137,11 +137,11 @@ class Pooling(nn.Module):
     Parameters
     ----------
     n_members, n_features : int
-    kind : {"sum", "mean", "attention", "concat"}
-        ``"sum"`` over recorded neurons, divided by the square root of ``n_neurons``, so
-        that fewer recorded neurons say less; ``"mean"`` over recorded neurons;
-        ``"attention"`` weighs them by a learned score; ``"concat"`` keeps every identified
-        neuron apart, as the published classifier does.
+    kind : {"mean", "attention", "concat"}
+        ``"mean"`` over recorded neurons, or a mean weighted by a learned score
+        (``"attention"``), times the square root of ``n_neurons``, so that its spread does
+        not shrink with their number; ``"concat"`` keeps every identified neuron apart, as
+        the published classifier does.
     n_neurons, n_identities : int
         Neurons of the training windows, and identities among them.
     """
@@ -150,13 +150,13 @@ class Pooling(nn.Module):
         self,
         n_members: int,
         n_features: int,
-        kind: Literal["sum", "mean", "attention", "concat"],
+        kind: Literal["mean", "attention", "concat"],
         n_neurons: int,
         n_identities: int,
     ) -> None:
         super().__init__()
         self.kind = kind
-        self.scale = 1 / math.sqrt(n_neurons)
+        self.scale = math.sqrt(n_neurons)
         self.n_identities = n_identities
         self.n_outputs = n_features * (n_identities if kind == "concat" else 1)
         if kind == "attention":
@@ -183,8 +183,6 @@ class Pooling(nn.Module):
             floor = torch.finfo(features.dtype).min
             score = self.score(features)[..., 0].masked_fill(~recorded, floor)
             present = present * F.softmax(score, dim=-1)
-        elif self.kind == "sum":
-            present = present * self.scale
         else:
             present = present / present.sum(dim=-1, keepdim=True).clamp(min=1)
-        return (present[..., None, :] @ features)[..., 0, :]
+        return ((present * self.scale)[..., None, :] @ features)[..., 0, :]

@@ -23,6 +23,8 @@ class RecurrentDecoder(nn.Module):
     n_neurons, n_outputs : int
     n_members : int
         Networks of the ensemble.
+    projection_size : int or None
+        Each frame is first projected linearly on that many dimensions; None for none.
     hidden_size : int
         Units of each recurrent layer.
     cell : {"lstm", "gru"}
@@ -36,6 +38,7 @@ class RecurrentDecoder(nn.Module):
         n_outputs: int,
         *,
         n_members: int,
+        projection_size: int | None,
         hidden_size: int,
         cell: Literal["lstm", "gru"],
         dropout: float,
@@ -43,8 +46,13 @@ class RecurrentDecoder(nn.Module):
     ) -> None:
         super().__init__()
         layer = nn.LSTM if cell == "lstm" else nn.GRU
+        self.projection: MemberLinear | None = None
+        n_inputs = n_neurons
+        if projection_size is not None:
+            self.projection = MemberLinear(n_members, n_neurons, projection_size)
+            n_inputs = projection_size
         self.recurrent = nn.ModuleList(
-            layer(n_neurons, hidden_size, batch_first=True) for _ in range(n_members)
+            layer(n_inputs, hidden_size, batch_first=True) for _ in range(n_members)
         )
         self.dropout = SharedDropout(dropout)
         self.neuron_dropout = SharedDropout(neuron_dropout)
@@ -59,6 +67,8 @@ class RecurrentDecoder(nn.Module):
             inputs = frames * kept
         else:
             inputs = frames.expand(len(self.recurrent), *frames.shape)
+        if self.projection is not None:
+            inputs = self.projection(inputs)
         pairs = zip(self.recurrent, inputs)
         last = torch.stack([member(own_frames)[0][:, -1] for member, own_frames in pairs])
         output: Tensor = self.readout(self.dropout(last))

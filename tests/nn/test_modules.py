@@ -18,7 +18,9 @@ from skneurograph.nn import (
 )
 
 OPTIONS = list(
-    itertools.product(("identity", "bilinear", "mlp"), ("softmax", "sigmoid"), ("sum", "attention"))
+    itertools.product(
+        ("identity", "bilinear", "mlp"), ("softmax", "sigmoid"), ("mean", "attention")
+    )
 )
 
 
@@ -29,9 +31,12 @@ def _seeded():
         yield
 
 
-def make_decoder(identities, edge_model="identity", activation="softmax", pooling="sum", **options):
+def make_decoder(
+    identities, edge_model="identity", activation="softmax", pooling="mean", **options
+):
     settings = {
         "n_members": 2,
+        "decay": 2.0,
         "hidden_size": 4,
         "n_rounds": 2,
         "dropout": 0.0,
@@ -97,10 +102,17 @@ def test_gradients_of_the_decoder_match_finite_differences(edge_model, activatio
     assert torch.autograd.gradcheck(output, values, eps=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_gradients_of_the_recurrent_decoder_match_finite_differences(cell):
+@pytest.mark.parametrize(("cell", "projection_size"), [("lstm", None), ("gru", 2)])
+def test_gradients_of_the_recurrent_decoder_match_finite_differences(cell, projection_size):
     module = RecurrentDecoder(
-        4, 2, n_members=2, hidden_size=3, cell=cell, dropout=0.0, neuron_dropout=0.0
+        4,
+        2,
+        n_members=2,
+        projection_size=projection_size,
+        hidden_size=3,
+        cell=cell,
+        dropout=0.0,
+        neuron_dropout=0.0,
     ).double()
     windows = make_windows(n_windows=2, n_neurons=4, missing=((0, 1),))
     names, values = zip(*module.named_parameters())
@@ -118,7 +130,8 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
         present = [i for i in range(windows.shape[1]) if not windows[w, i].isnan().any()]
         h = {}
         for i in present:
-            encoded = windows[w, i] @ module.encoder.weight[m] + module.encoder.bias[m, 0]
+            faded = windows[w, i] * torch.exp(torch.tensor([-2.0, -1.0, 0.0]).double() / 2)
+            encoded = faded @ module.encoder.weight[m] + module.encoder.bias[m, 0]
             identity = int(module.identities[i])
             if identity >= 0:
                 gain, offset = module.identity.table[m, identity + 1].chunk(2)
@@ -163,13 +176,11 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
                 updated[i] = h[i] + update
             h = updated
         stacked = torch.stack([h[i] for i in present])
-        if pooling == "sum":
-            pooled = stacked.sum(0) / windows.shape[1] ** 0.5
-        elif pooling == "mean":
-            pooled = stacked.mean(0)
+        if pooling == "mean":
+            pooled = stacked.mean(0) * windows.shape[1] ** 0.5
         elif pooling == "attention":
             score = stacked @ module.pooling.score.weight[m] + module.pooling.score.bias[m]
-            pooled = (torch.softmax(score, 0) * stacked).sum(0)
+            pooled = (torch.softmax(score, 0) * stacked).sum(0) * windows.shape[1] ** 0.5
         else:
             pooled = torch.zeros(windows.shape[1], size, dtype=windows.dtype)
             pooled[present] = stacked
@@ -184,7 +195,7 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
         itertools.product(
             ("identity", "bilinear", "mlp"),
             ("softmax", "sigmoid"),
-            ("sum", "mean", "attention", "concat"),
+            ("mean", "attention", "concat"),
         )
     ),
 )
@@ -274,7 +285,7 @@ def test_an_ensemble_is_its_members_side_by_side():
     windows = make_windows()
     for member in range(3):
         state = {
-            name: value if name == "identities" else value[member : member + 1]
+            name: value if name in ("identities", "fading") else value[member : member + 1]
             for name, value in module.state_dict().items()
         }
         single.load_state_dict(state)
