@@ -3,10 +3,11 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from skneurograph.datasets import make_worms
+from skneurograph.lazy import LazyWindows
 from skneurograph.model_selection import Comparison, compare
 from skneurograph.models import default_models
 from skneurograph.recordings import Recording
-from skneurograph.windows import LazyWindows, Windows, sliding_windows
+from skneurograph.windows import Windows, sliding_windows
 
 try:
     __version__ = version("skneurograph")

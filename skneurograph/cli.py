@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
-# The models are small: threads of one fit would only get in the way of the others.
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+import pandas as pd
+import torch
+import typer
+from threadpoolctl import threadpool_limits
 
-import pandas as pd  # noqa: E402
-import typer  # noqa: E402
-
-from skneurograph import (  # noqa: E402
+from skneurograph import (
     Recording,
     __version__,
     compare,
@@ -30,7 +27,7 @@ __all__ = ["app", "main"]
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 # Options that take several values after one flag, as a shell's glob gives them.
-_SEVERAL = ("--recordings", "--models", "--seed")
+_SEVERAL = ("--recordings", "--models", "--drop", "--seed")
 
 
 def _fail(message: object) -> NoReturn:
@@ -87,6 +84,8 @@ def compare_command(
     """Hold out one organism at a time and score every model on it."""
     seeds = seed or [0]
     try:
+        if task == "next":
+            raise ValueError("--task: 'next' is forecasting; expected 'behavior' or a covariate")
         loaded = _load(recordings, seeds[0])
         prepared = [recording.zscore() for recording in loaded]
         if by == "class":
@@ -111,10 +110,12 @@ def compare_command(
 
 def _run(windows, lineup, out, jobs, seeds, note) -> None:  # type: ignore[no-untyped-def]
     csv = out / "scores.csv"
-    csv.unlink(missing_ok=True)
+    written = False
 
     def keep(rows: pd.DataFrame) -> None:
-        rows.to_csv(csv, mode="a", header=not csv.exists(), index=False)
+        nonlocal written
+        rows.to_csv(csv, mode="a" if written else "w", header=not written, index=False)
+        written = True
 
     reference = next((name for name in ("logistic", "ridge") if name in lineup), next(iter(lineup)))
     try:
@@ -190,7 +191,22 @@ def _spread(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    app(_spread(sys.argv[1:] if arguments is None else arguments))
+    # The models are small: threads of one fit would only get in the way of the others.
+    torch.set_num_threads(1)
+    given = _spread(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with threadpool_limits(limits=1):
+            status = app(given, prog_name="skneurograph", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("error: interrupted", err=True)
+        status = 130
+    except Exception as error:
+        # Usage errors of the parser, which has moved between libraries from version to version.
+        if not hasattr(error, "format_message"):
+            raise
+        typer.echo(f"error: {' '.join(error.format_message().split())}", err=True)
+        status = 2
+    sys.exit(status)
 
 
 if __name__ == "__main__":

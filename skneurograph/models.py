@@ -105,6 +105,9 @@ def default_models(
     return {name: models[name] for name in names}
 
 
+_PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 1.0, "early_stopping": False}
+
+
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the rivals.
 def _classifiers(
     neurons: Iterable[str] | None, graph_parameters: dict[str, Any]
@@ -114,7 +117,7 @@ def _classifiers(
         "chance": DummyClassifier(strategy="prior"),
         "logistic": make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
         "pca-logistic": make_baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
-        "mlp": make_baseline(_BalancedMLPClassifier((64,), alpha=1.0, max_iter=30, tol=0.0)),
+        "mlp": make_baseline(_BalancedMLPClassifier(**_PERCEPTRON)),
         "recurrent": RecurrentClassifier(class_weight="balanced"),
         "graph": GraphClassifier(class_weight="balanced", **graph_parameters),
     }
@@ -127,7 +130,7 @@ def _regressors(
         "chance": DummyRegressor(strategy="mean"),
         "ridge": make_baseline(Ridge(alpha=1e4), neurons=neurons),
         "pca-ridge": make_baseline(Ridge(alpha=1e3), n_components=10),
-        "mlp": make_baseline(MLPRegressor((64,), alpha=1.0, max_iter=30, tol=0.0)),
+        "mlp": make_baseline(MLPRegressor(**_PERCEPTRON)),
         "recurrent": RecurrentRegressor(),
         "graph": GraphRegressor(**graph_parameters),
     }

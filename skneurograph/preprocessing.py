@@ -13,10 +13,11 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph.lazy import LazyWindows
 from skneurograph.validation import check_windows
-from skneurograph.windows import LazyWindows
 
 __all__ = [
     "FlattenWindows",
@@ -46,6 +47,43 @@ class _WindowTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
+class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
+    """Give windows for windows, and a table for a table.
+
+    scikit-learn would wrap every output in the container of ``set_output``. Windows have
+    three dimensions and fit in no data frame, so only outputs of two dimensions are.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Set the container of outputs with two dimensions.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            None leaves it as it is. Windows stay arrays.
+
+        Returns
+        -------
+        self
+        """
+        if transform is not None:
+            # The place where clone looks for it.
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _give(self, values: NDArray[np.floating], X: Any, is_flat: bool) -> Any:
+        if not is_flat:
+            return values
+        container = _get_output_config("transform", self)["dense"]
+        if container == "default":
+            return values[:, :, 0]
+        adapter = ADAPTERS_MANAGER.adapters[container]
+        return adapter.create_container(values[:, :, 0], X, columns=self.get_feature_names_out)
+
+
 def _neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]:
     """Names of the neurons: given, seen in fit as column names, or x0, x1, ..."""
     n_neurons = estimator.n_features_in_
@@ -73,8 +111,9 @@ class FlattenWindows(_WindowTransformer):
     Parameters
     ----------
     neurons : sequence of str or None, default=None
-        Names of the neurons, for the names of the features. By default the column names
-        seen in ``fit``, or ``x0, x1, ...``.
+        Names of the neurons, for the names of the features; they take precedence over the
+        names that a step before gives. By default those, the column names seen in
+        ``fit``, or ``x0, x1, ...``.
 
     Attributes
     ----------
@@ -145,13 +184,13 @@ class FlattenWindows(_WindowTransformer):
         ndarray of str
         """
         check_is_fitted(self)
-        names = _neuron_names(self, self.neurons if input_features is None else input_features)
+        names = _neuron_names(self, input_features if self.neurons is None else self.neurons)
         last = self.n_times_in_ - 1
         frames = [f"[t-{last - t}]" if t < last else "[t]" for t in range(self.n_times_in_)]
         return np.array([name + frame for name in names for frame in frames], dtype=object)
 
 
-class WindowScaler(OneToOneFeatureMixin, _WindowTransformer):
+class WindowScaler(_WindowsToWindows):
     """Scale each neuron to zero mean and unit variance over the training windows.
 
     Statistics are per neuron, over all its frames in all windows in which it is recorded.
@@ -186,7 +225,8 @@ class WindowScaler(OneToOneFeatureMixin, _WindowTransformer):
         """
         windows, _ = self._checked(X, reset=True)
         values = windows.transpose(1, 0, 2).reshape(windows.shape[1], -1).astype(np.float64)
-        recorded = ~np.isnan(values)
+        missing = np.repeat(np.isnan(windows).any(axis=2).T, windows.shape[2], axis=1)
+        recorded = ~missing
         count = np.maximum(recorded.sum(axis=1), 1)
         self.mean_ = np.where(recorded, values, 0).sum(axis=1) / count
         centred = np.where(recorded, values - self.mean_[:, None], 0)
@@ -208,11 +248,10 @@ class WindowScaler(OneToOneFeatureMixin, _WindowTransformer):
         """
         windows, is_flat = self._checked(X, reset=False)
         scaled = (windows - self.mean_[:, None]) / self.scale_[:, None]
-        scaled = scaled.astype(windows.dtype, copy=False)
-        return scaled[:, :, 0] if is_flat else scaled
+        return self._give(scaled.astype(windows.dtype, copy=False), X, is_flat)
 
 
-class WindowImputer(OneToOneFeatureMixin, _WindowTransformer):
+class WindowImputer(_WindowsToWindows):
     """Fill in missing neurons, for estimators that do not know NaN.
 
     A neuron with any NaN in a window is missing in that window as a whole.
@@ -286,11 +325,10 @@ class WindowImputer(OneToOneFeatureMixin, _WindowTransformer):
         windows, is_flat = self._checked(X, reset=False)
         missing = np.isnan(windows).any(axis=2) | ~self.recorded_
         filled = np.where(missing[:, :, None], self.fill_[:, None], windows)
-        filled = filled.astype(windows.dtype, copy=False)
-        return filled[:, :, 0] if is_flat else filled
+        return self._give(filled.astype(windows.dtype, copy=False), X, is_flat)
 
 
-class WindowPCA(_WindowTransformer):
+class WindowPCA(_WindowsToWindows):
     """Project every frame on the principal components of the population.
 
     The components are those of the neurons (space), shared by all frames of a window, so
@@ -364,7 +402,7 @@ class WindowPCA(_WindowTransformer):
         n_windows, _, n_times = windows.shape
         scores = self._pca.transform(self._frames(windows))
         scores = scores.reshape(n_windows, n_times, -1).transpose(0, 2, 1)
-        return scores[:, :, 0] if is_flat else scores
+        return self._give(scores, X, is_flat)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Name the components ``pca0, pca1, ...``.
@@ -429,9 +467,8 @@ def make_baseline(
     >>> make_baseline(LogisticRegression(C=0.01)).fit(X, y).predict(X).shape
     (40,)
     """
-    flatten = FlattenWindows(neurons=None if neurons is None else list(neurons))
     if n_components is not None:
-        return make_pipeline(
-            WindowImputer(), WindowPCA(n_components=n_components), flatten, estimator
-        )
+        reduce = WindowPCA(n_components=n_components)
+        return make_pipeline(WindowImputer(), reduce, FlattenWindows(), estimator)
+    flatten = FlattenWindows(neurons=None if neurons is None else list(neurons))
     return make_pipeline(WindowImputer(), flatten, StandardScaler(), estimator)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Recording"]
@@ -32,7 +33,10 @@ def _read_only(array: NDArray) -> NDArray:
 def _names(field_name: str, value: Iterable[str] | None, n_neurons: int) -> NDArray[np.str_]:
     if value is None:
         return np.full(n_neurons, "", dtype="U1")
-    names = np.asarray(value if isinstance(value, np.ndarray) else list(value))
+    try:
+        names = np.asarray(value if isinstance(value, np.ndarray) else list(value))
+    except (TypeError, ValueError) as error:
+        raise _fail(field_name, type(value).__name__, "one string per neuron") from error
     if names.dtype.kind == "O" and all(isinstance(name, str) for name in names.ravel()):
         names = names.astype(str)
     if names.dtype.kind != "U" and names.size:
@@ -47,7 +51,10 @@ def _names(field_name: str, value: Iterable[str] | None, n_neurons: int) -> NDAr
 
 
 def _per_frame(field_name: str, value: ArrayLike, n_times: int) -> NDArray:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise _fail(field_name, "a ragged sequence", "one value per frame of activity") from error
     if array.shape != (n_times,):
         raise _fail(
             field_name,
@@ -137,10 +144,12 @@ class Recording:
         classes = _names("neuron_classes", self.neuron_classes, n_neurons)
         behavior = self.behavior
         if behavior is not None:
-            behavior = _per_frame("behavior", behavior, n_times)
-            if behavior.dtype.kind == "O":
-                strings = ["" if _is_missing(label) else str(label) for label in behavior]
-                behavior = np.asarray(strings)
+            try:
+                behavior = _labels(behavior, n_times)
+            except (TypeError, ValueError) as error:
+                if str(error).startswith("Recording."):
+                    raise
+                raise _fail("behavior", "a ragged sequence", "one label per frame") from error
         if not isinstance(self.organism, str) or not self.organism:
             raise _fail("organism", repr(self.organism), "a name that is not empty")
         for name, value in {
@@ -203,12 +212,17 @@ class Recording:
             if np.isinf(array).any():
                 raise _fail(f"covariates[{name!r}]", "infinity", "finite numbers or NaN")
             covariates[str(name)] = _read_only(array)
-        return covariates
+        return _ReadOnlyDict(covariates)
 
     def _valid_time(self, n_times: int) -> NDArray[np.float64]:
         if self.time is None:
             return _read_only(np.arange(n_times) / self.sampling_rate)
-        time = _per_frame("time", self.time, n_times).astype(np.float64)
+        try:
+            time = _per_frame("time", self.time, n_times).astype(np.float64)
+        except ValueError as error:
+            if str(error).startswith("Recording."):
+                raise
+            raise _fail("time", "values that are not numbers", "increasing seconds") from error
         if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
             raise _fail("time", "times that do not increase", "increasing seconds, one per frame")
         return _read_only(time)
@@ -398,9 +412,17 @@ class Recording:
                 f"{path} is not a recording: it lacks {' and '.join(missing)} "
                 f"(it holds {', '.join(arrays) or 'nothing'})"
             )
+        rate = arrays["sampling_rate"]
+        try:
+            return cls._from_arrays(arrays, rate.item() if rate.size == 1 else rate, path)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_arrays(cls, arrays: dict[str, NDArray], rate: Any, path: Path) -> Recording:
         return cls(
             activity=arrays["activity"],
-            sampling_rate=float(arrays["sampling_rate"]),
+            sampling_rate=rate,
             neurons=arrays.get("neurons"),
             neuron_classes=arrays.get("neuron_classes"),
             behavior=arrays.get("behavior"),
@@ -415,5 +437,36 @@ class Recording:
         )
 
 
-def _is_missing(label: object) -> bool:
-    return label is None or (isinstance(label, float) and np.isnan(label))
+def _labels(behavior: Any, n_times: int) -> NDArray:
+    """Read a label per frame; missing ones become '' among strings, NaN among numbers."""
+    if not isinstance(behavior, np.ndarray):
+        # As objects first: numpy would turn a NaN among strings into the string 'nan'.
+        given = list(behavior)
+        _per_frame("behavior", given, n_times)
+        behavior = np.empty(len(given), dtype=object)
+        behavior[:] = given
+    labels = _per_frame("behavior", behavior, n_times)
+    if labels.dtype.kind != "O":
+        return labels
+    missing = np.asarray(pd.isna(labels))
+    if any(isinstance(label, str) for label in labels[~missing]):
+        return np.asarray(["" if gone else str(label) for label, gone in zip(labels, missing)])
+    present = np.asarray(labels[~missing].tolist())
+    if not missing.any():
+        return present
+    filled = np.full(n_times, np.nan)
+    filled[~missing] = present
+    return filled
+
+
+class _ReadOnlyDict(dict[str, NDArray[np.floating]]):
+    """A mapping that cannot be changed, but compared, copied and pickled like a dict."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("Recording.covariates cannot be changed; make a new Recording")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)

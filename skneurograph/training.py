@@ -15,7 +15,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from skneurograph.windows import LazyWindows
+from skneurograph.lazy import LazyWindows
 
 __all__ = [
     "TrainingData",
@@ -87,10 +87,6 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.y)
-
-    def subset(self, rows: NDArray[np.integer]) -> TrainingData:
-        """Keep some windows."""
-        return TrainingData(self.X[rows], self.y[rows], self.weight[rows], self.columns)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
-from skneurograph.windows import LazyWindows
+from skneurograph.lazy import LazyWindows
 
 __all__ = ["check_groups", "check_identities", "check_windows"]
 
@@ -63,6 +63,9 @@ or LazyWindows
             if hasattr(estimator, "feature_names_in_"):
                 del estimator.feature_names_in_
     else:
+        if not reset and getattr(X, "ndim", 0) == 3:
+            # Before scikit-learn speaks of features: its own checks only know two dimensions.
+            _check_shape(estimator, X.shape, reset=False)
         options: dict[str, Any] = {
             "allow_nd": True,
             "dtype": [np.float64, np.float32],

@@ -8,122 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph.lazy import LazyWindows
 from skneurograph.recordings import Recording
 
 __all__ = ["LazyWindows", "Windows", "sliding_windows"]
-
-
-class LazyWindows:
-    """Windows that are cut when they are needed: an array-like that copies no data.
-
-    Behaves like an array of shape ``(n_windows, n_neurons, n_times)`` towards
-    scikit-learn's splitters, ``cross_validate`` and the estimators of this package.
-    Indexing with an integer gives one window as an array; indexing with a slice, a mask
-    or an array of indices gives another `LazyWindows` over the same recordings.
-    ``numpy.asarray`` cuts all windows.
-
-    Parameters
-    ----------
-    sources : sequence of array-like, each of shape (n_frames, n_recorded)
-        Activity of each recording, float32.
-    columns : sequence of array of int, each of shape (n_recorded,)
-        Where the neurons of each recording stand among the ``n_neurons`` columns.
-    recording : array of int, shape (n_windows,)
-        Which recording each window is cut from.
-    starts : array of int, shape (n_windows,)
-        First frame of each window.
-    n_neurons, n_times : int
-        Columns and frames of a window. Neurons that a recording lacks are NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skneurograph import sliding_windows
-    >>> windows = sliding_windows(np.arange(12.0).reshape(6, 2), 3, lazy=True)
-    >>> windows.X.shape, windows.X[1:3].shape
-    ((4, 2, 3), (2, 2, 3))
-    >>> windows.X[0]
-    array([[0., 2., 4.],
-           [1., 3., 5.]], dtype=float32)
-    """
-
-    dtype = np.dtype(np.float32)
-    ndim = 3
-
-    def __init__(
-        self,
-        sources: Sequence[NDArray[np.float32]],
-        columns: Sequence[NDArray[np.intp]],
-        recording: NDArray[np.integer],
-        starts: NDArray[np.integer],
-        n_neurons: int,
-        n_times: int,
-    ) -> None:
-        self._sources = list(sources)
-        self._columns = list(columns)
-        self._recording = recording
-        self._starts = starts
-        self.shape = (len(starts), n_neurons, n_times)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __repr__(self) -> str:
-        return f"<LazyWindows of shape {self.shape} over {len(self._sources)} recordings>"
-
-    def __getitem__(self, key: Any) -> Any:
-        rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
-        if any(part is not Ellipsis and part != slice(None) for part in rest):
-            raise IndexError("LazyWindows can be indexed by window only; use np.asarray first")
-        if isinstance(rows, (int, np.integer)):
-            row = range(len(self))[int(rows)]
-            return self.cut(np.array([row]))[0]
-        if not isinstance(rows, slice):
-            rows = np.asarray(rows)
-            if rows.size == 0:
-                rows = rows.astype(np.intp)
-        n_neurons, n_times = self.shape[1:]
-        return LazyWindows(
-            self._sources,
-            self._columns,
-            self._recording[rows],
-            self._starts[rows],
-            n_neurons,
-            n_times,
-        )
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
-        if copy is False:
-            raise ValueError("LazyWindows has no data of its own: a copy is needed")
-        cut = self.cut()
-        return cut if dtype is None else cut.astype(dtype, copy=False)
-
-    def cut(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
-        """Cut the windows at these positions (all by default) into an array."""
-        recording = self._recording if indices is None else self._recording[indices]
-        starts = self._starts if indices is None else self._starts[indices]
-        n_neurons, n_times = self.shape[1:]
-        out = np.full((len(starts), n_neurons, n_times), np.nan, dtype=np.float32)
-        for index in np.unique(recording):
-            rows = np.flatnonzero(recording == index)
-            frames = sliding_window_view(self._sources[index], n_times, axis=0)
-            out[rows[:, None], self._columns[index][None, :]] = frames[starts[rows]]
-        return out
-
-    def recorded_columns(self) -> NDArray[np.bool_]:
-        """Which neurons these windows can hold: those that a recording behind them has."""
-        present = np.zeros(self.shape[1], dtype=bool)
-        for index in np.unique(self._recording):
-            has_data = ~np.isnan(self._sources[index]).all(axis=0)
-            present[self._columns[index][has_data]] = True
-        return present
-
-    def has_infinity(self) -> bool:
-        """Whether a recording behind these windows holds an infinite value."""
-        return any(np.isinf(self._sources[index]).any() for index in np.unique(self._recording))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -199,7 +89,7 @@ def sliding_windows(
     target: str | None = "behavior",
     neurons: Literal["union", "shared", "all"] | Sequence[str] = "union",
     by: Literal["name", "class"] = "name",
-    drop: Iterable[Any] | None = None,
+    drop: Any = None,
     lag: int = 0,
     horizon: int = 1,
     lazy: bool = False,
@@ -229,7 +119,7 @@ def sliding_windows(
         the names given.
     by : {"name", "class"}, default="name"
         ``"class"`` first averages the neurons that share a class (left and right).
-    drop : iterable of labels, optional
+    drop : label or iterable of labels, optional
         Labels whose windows are left out.
     lag : int, default=0
         Read the label or covariate that many frames before the last frame. Calcium lags
@@ -297,9 +187,7 @@ def sliding_windows(
     elif target is not None:
         y, kept = _frame_targets(parts, target, recording, starts + n_times - 1 - lag)
     if drop is not None:
-        if y is None or target == "next":
-            raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
-        kept &= ~np.isin(y, list(drop))
+        kept &= ~_dropped(y, target, drop)
     if not kept.all():
         X, starts, recording = X[kept], starts[kept], recording[kept]
         y = None if y is None else y[kept]
@@ -321,6 +209,21 @@ def _positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name}: got {value!r}; expected a positive integer")
     return int(value)
+
+
+def _dropped(y: NDArray | None, target: str | None, drop: Any) -> NDArray[np.bool_]:
+    if y is None or target != "behavior":
+        raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
+    labels = [drop] if isinstance(drop, str) else list(drop)
+    unknown = [label for label in labels if label not in y]
+    if unknown:
+        warnings.warn(
+            f"drop: {', '.join(map(str, unknown))} occurs in no window; the labels are "
+            f"{', '.join(map(str, np.unique(y)))}",
+            UserWarning,
+            stacklevel=3,
+        )
+    return np.isin(y, labels)
 
 
 def _as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
@@ -359,6 +262,8 @@ def _align(
         names = sorted(combine(*identified))
     else:
         names = list(neurons)
+        if not names:
+            raise ValueError("neurons: got an empty list; expected names of identified neurons")
         unknown = sorted(set(names) - set.union(*identified))
         if unknown or len(set(names)) < len(names):
             problem = (

@@ -11,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
+from skneurograph.lazy import LazyWindows
 from skneurograph.training import (
     TrainingData,
     TrainingOptions,
@@ -27,7 +28,6 @@ from skneurograph.training import (
     train,
 )
 from skneurograph.validation import check_groups, check_windows
-from skneurograph.windows import LazyWindows
 
 __all__ = ["NetDecoder"]
 
@@ -102,13 +102,16 @@ class NetDecoder(BaseEstimator):
             windows, labels, weight = windows[counted], labels[counted], weight[counted]
             organisms = None if organisms is None else organisms[counted]
         target, weight, n_outputs = self._encode_target(labels, weight)
-        self.columns_ = _recorded_columns(windows)
         dtype = np.float64 if windows.dtype == np.float64 else np.float32
         if target.dtype.kind == "f":
             target = target.astype(dtype)
-        data, validation = self._split(
-            TrainingData(windows, target, weight, self._used_columns()), organisms
-        )
+        kept, held = self._split(target, organisms)
+        self.columns_ = _recorded_columns(windows[kept])
+        columns = self._used_columns()
+        data = TrainingData(windows[kept], target[kept], weight[kept], columns)
+        validation = None
+        if held is not None:
+            validation = TrainingData(windows[held], target[held], weight[held], columns)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(self.device)
         with seeded(seed, device):
@@ -163,25 +166,28 @@ class NetDecoder(BaseEstimator):
         return None if len(self.columns_) == self.n_features_in_ else self.columns_
 
     def _split(
-        self, data: TrainingData, organisms: NDArray | None
-    ) -> tuple[TrainingData, TrainingData | None]:
+        self, target: NDArray, organisms: NDArray | None
+    ) -> tuple[slice | NDArray[np.intp], NDArray[np.intp] | None]:
+        """Give the windows to train on, and those that early stopping looks at."""
         if self.patience is None:
-            return data, None
+            return slice(None), None
         # Drawn apart from the seed of training, so that it does not depend on the device.
         rng = np.random.default_rng(
             check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         )
-        kept, held = hold_out(len(data), organisms, self.validation_fraction, self.n_times_in_, rng)
-        labels = data.y if data.y.dtype.kind == "i" else np.zeros(len(data), dtype=np.int64)
-        lost = np.setdiff1d(labels[held], labels[kept])
-        if len(lost):
-            names = ", ".join(map(str, self.classes_[lost]))
-            warnings.warn(
-                f"early stopping holds out every window of {names}: the model never learns it",
-                UserWarning,
-                stacklevel=3,
-            )
-        return data.subset(kept), data.subset(held)
+        kept, held = hold_out(
+            len(target), organisms, self.validation_fraction, self.n_times_in_, rng
+        )
+        if is_classifier(self):
+            lost = np.setdiff1d(target[held], target[kept])
+            if len(lost):
+                names = ", ".join(map(str, self.classes_[lost]))
+                warnings.warn(
+                    f"early stopping holds out every window of {names}: the model never learns it",
+                    UserWarning,
+                    stacklevel=3,
+                )
+        return kept, held
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
         """Columns that prediction reads from these windows."""

@@ -18,7 +18,7 @@ from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 from torch.nn import functional as F
 
-from skneurograph.windows import LazyWindows
+from skneurograph.lazy import LazyWindows
 
 __all__ = ["ClassifierPart", "RegressorPart"]
 

@@ -1,6 +1,7 @@
 """Compare estimators honestly: whole organisms held out, every fold shown."""
 
-from skneurograph.model_selection._compare import Comparison, compare
+from skneurograph.model_selection._compare import compare
+from skneurograph.model_selection._comparison import Comparison
 from skneurograph.model_selection._split import TemporalSplit
 from skneurograph.model_selection._statistics import corrected_paired_test
 

@@ -79,8 +79,8 @@ class TemporalSplit(BaseCrossValidator):
             n_train = len(rows) - n_test - self.gap
             if n_train < 1:
                 raise ValueError(
-                    f"TemporalSplit: {len(rows)} windows of {organism!r} leave none to train on "
-                    f"with test_size={self.test_size} and gap={self.gap}"
+                    f"TemporalSplit: {len(rows)} windows of {str(organism)!r} leave none to train "
+                    f"on with test_size={self.test_size} and gap={self.gap}"
                 )
             train.append(rows[:n_train])
             test.append(rows[-n_test:])

@@ -240,7 +240,7 @@ def test_an_interrupt_keeps_what_was_learnt(model):
         max_epochs=200, callbacks=[InterruptAfter(12)], random_state=0, n_members=1
     ).fit(X, y)
     assert interrupted.n_epochs_ == 12
-    assert interrupted.score(X, y) > 0.7
+    assert interrupted.score(X, y) > 0.6
 
 
 def test_an_interrupt_restores_the_best_state_seen_in_validation():

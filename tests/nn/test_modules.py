@@ -340,7 +340,7 @@ def test_shared_graph_holds_no_matrix_per_window():
     edges = IdentityEdges(1, 50, "softmax")
     recorded = torch.ones(1, 1000, 50, dtype=torch.bool)
     graph = edges(torch.zeros(1, 1000, 50, 4), recorded, torch.arange(50))
-    assert max(graph.affinity.numel(), graph.norm.numel()) <= 50 * 1000
+    assert max(graph.affinity.numel(), graph.scale.numel()) <= 50 * 1000
     values = torch.randn(1, 1000, 50, 4)
     torch.testing.assert_close(graph.send(values), graph.dense() @ values)
 

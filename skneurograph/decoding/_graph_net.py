@@ -1,0 +1,171 @@
+"""What graph classifier and regressor share: module, identities, inferred graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from skneurograph.decoding._base import NetDecoder
+from skneurograph.lazy import LazyWindows
+from skneurograph.nn import GraphDecoder
+from skneurograph.training import TrainingData, cut_windows
+from skneurograph.validation import check_identities, check_windows
+
+__all__ = ["WANG_2021", "GraphNet"]
+
+WANG_2021: dict[str, Any] = {
+    "edge_model": "mlp",
+    "edge_activation": "sigmoid",
+    "pooling": "concat",
+    "hidden_size": 12,
+    "n_rounds": 1,
+    "n_members": 1,
+    "decay": None,
+    "dropout": 0.0,
+    "neuron_dropout": 0.0,
+    "weight_decay": 0.0,
+    "learning_rate": 1e-3,
+}
+"""The architecture of Wang et al. (2021) as parameters of `GraphClassifier`.
+
+Use windows of two frames, from which the activity and its change, the inputs of the
+paper, follow linearly.
+"""
+
+# The mean graph is taken over at most this many training windows, evenly spaced, and over
+# fewer where one graph has many entries.
+_GRAPH_WINDOWS = 4096
+_GRAPH_ENTRIES = 200_000_000
+
+
+class GraphNet(NetDecoder):
+    """Parameters, module and graphs that classifier and regressor share."""
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **NetDecoder._parameter_constraints,
+        "identities": [StrOptions({"all", "none"}), "array-like"],
+        "decay": [None, Interval(Real, 0, None, closed="neither")],
+        "n_rounds": [Interval(Integral, 0, None, closed="left")],
+        "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
+        "edge_activation": [StrOptions({"softmax", "sigmoid"})],
+        "pooling": [StrOptions({"mean", "attention", "concat"})],
+    }
+
+    def _build_module(self, n_outputs: int) -> GraphDecoder:
+        labels = self._identity_labels()
+        return GraphDecoder(
+            self.n_times_in_,
+            n_outputs,
+            torch.from_numpy(labels[self.columns_]),
+            n_members=self.n_members,
+            decay=self.decay,
+            hidden_size=self.hidden_size,
+            n_rounds=self.n_rounds,
+            edge_model=self._edge_model(labels),
+            edge_activation=self.edge_activation,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            neuron_dropout=self.neuron_dropout,
+        )
+
+    def _edge_model(self, labels: NDArray[np.intp]) -> Literal["identity", "bilinear", "mlp"]:
+        if self.edge_model != "auto":
+            chosen: Literal["identity", "bilinear", "mlp"] = self.edge_model
+            return chosen
+        return "identity" if (labels >= 0).any() else "bilinear"
+
+    def _identity_labels(self) -> NDArray[np.intp]:
+        """Identity of each column, numbered over the recorded ones; -1 if anonymous."""
+        given = check_identities(self.identities, self.n_features_in_)
+        if self.pooling == "concat" and (given[self.columns_] < 0).any():
+            raise ValueError(
+                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
+                "use pooling='mean' or give identities to all"
+            )
+        seen = np.unique(given[self.columns_])
+        seen = seen[seen >= 0]
+        labels = np.full(self.n_features_in_, -1)
+        known = np.isin(given, seen)
+        labels[known] = np.searchsorted(seen, given[known])
+        return labels
+
+    def _finish(self, data: TrainingData) -> None:
+        self._anonymous = check_identities(self.identities, self.n_features_in_) < 0
+        self._labels = self._identity_labels()
+        if self.n_rounds:
+            n_rows = min(_GRAPH_WINDOWS, max(64, _GRAPH_ENTRIES // self.n_features_in_**2))
+            rows = np.unique(np.linspace(0, len(data) - 1, n_rows).astype(np.intp))
+            self.graph_ = self._mean_graph(data.X[rows])
+
+    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
+        # Anonymous neurons are exchangeable: one that no training window held is as good
+        # as any other. An identified one without training has no parameters; it is ignored.
+        unseen = self._anonymous.copy()
+        unseen[self.columns_] = False
+        if unseen.any():
+            fresh = np.flatnonzero(unseen)
+            fresh = fresh[~np.isnan(X[:, fresh]).any(axis=2).all(axis=0)]
+            if len(fresh):
+                return np.union1d(self.columns_, fresh)
+        return self._used_columns()
+
+    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
+        if columns is None or columns is self.columns_:
+            return ()
+        device = next(self.net_.module_.parameters()).device
+        return (torch.from_numpy(self._labels[columns]).to(device),)
+
+    def _elements_per_window(self) -> int:
+        return max(super()._elements_per_window(), self.n_members * self.n_features_in_**2)
+
+    def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Infer the graph of each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_neurons)
+            Entry ``[w, i, j]`` is the influence of sender ``j`` on receiver ``i``, at
+            least zero. The diagonal is zero; pairs with a neuron that is missing in the
+            window, or was in training, are NaN.
+
+        Raises
+        ------
+        ValueError
+            If the estimator has ``n_rounds=0`` and so no graph.
+        """
+        return np.concatenate(list(self._graph_chunks(X)))
+
+    def _graph_chunks(self, X: ArrayLike | LazyWindows) -> Iterator[NDArray[np.floating]]:
+        if self.n_rounds == 0:
+            raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
+        n_neurons = self.n_features_in_
+        windows, _ = check_windows(self, X, reset=False)
+        for rows, inferred, columns in self._evaluate(windows, "infer_graph"):
+            part = inferred.cpu().numpy()
+            recorded = ~np.isnan(cut_windows(windows, rows, columns)).any(axis=2)
+            part[~(recorded[:, :, None] & recorded[:, None, :])] = np.nan
+            if columns is not None:
+                whole = np.full((len(part), n_neurons, n_neurons), np.nan, dtype=part.dtype)
+                whole[:, columns[:, None], columns[None, :]] = part
+                part = whole
+            yield part
+
+    def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Average over the windows in which both neurons were recorded; NaN if in none."""
+        total = np.zeros((self.n_features_in_, self.n_features_in_))
+        count = np.zeros_like(total)
+        for graphs in self._graph_chunks(windows):
+            count += (~np.isnan(graphs)).sum(axis=0)
+            total += np.nansum(graphs, axis=0)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)

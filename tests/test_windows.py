@@ -1,0 +1,614 @@
+import copy
+import dataclasses
+import pickle
+import re
+import tracemalloc
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    LeaveOneGroupOut,
+    cross_validate,
+    train_test_split,
+)
+
+from skneurograph import LazyWindows, Recording, sliding_windows
+from skneurograph.decoding import GraphClassifier
+
+LABELS = ["forward", "reversal", "turn", ""]
+
+
+def animal(seed, names, *, classes=None, n_times=37, gaps=(11, 20), rate=2.0, missing=True):
+    rng = np.random.default_rng(seed)
+    activity = rng.normal(size=(n_times, len(names)))
+    if missing:
+        activity[4:9, 0] = np.nan
+    time = np.arange(n_times) / rate
+    for gap in gaps:
+        time[gap:] += 5 / rate
+    return Recording(
+        activity,
+        rate,
+        neurons=names,
+        neuron_classes=classes,
+        behavior=rng.choice(LABELS, n_times, p=[0.4, 0.3, 0.2, 0.1]),
+        covariates={
+            "velocity": np.where(rng.random(n_times) < 0.1, np.nan, rng.normal(size=n_times))
+        },
+        time=time,
+        organism=f"worm-{seed}",
+    )
+
+
+def animals():
+    """Two animals that share neurons and have unidentified ones; the first in two sessions."""
+    first = animal(
+        1, ["AVAR", "", "RIML", "AVAL", ""], classes=["AVA", "", "RIM", "AVA", ""], gaps=(11, 20)
+    )
+    second = animal(
+        2, ["AIBL", "AVAL", "", "AVAR"], classes=["AIB", "AVA", "", "AVA"], n_times=25, gaps=()
+    )
+    again = dataclasses.replace(
+        animal(3, ["AVAL", "RIMR"], classes=["AVA", "RIM"], n_times=19, gaps=(8,)),
+        organism="worm-1",
+    )
+    return [first, second, again]
+
+
+def naive_columns(recordings, neurons):
+    named = [[name for name in one.neurons if name] for one in recordings]
+    if not isinstance(neurons, str):
+        return list(neurons)
+    if neurons == "shared":
+        return sorted(name for name in named[0] if all(name in other for other in named))
+    names = sorted({name for some in named for name in some})
+    if neurons == "all":
+        names += [""] * max(sum(name == "" for name in one.neurons) for one in recordings)
+    return names
+
+
+def naive_windows(
+    recordings,
+    n_times,
+    *,
+    step=1,
+    neurons="union",
+    lag=0,
+    drop=(),
+    target="behavior",
+    horizon=1,
+    by="name",
+):
+    """The windows, one after the other and one number after the other."""
+    if by == "class":
+        recordings = [one.average_classes() for one in recordings]
+    names = naive_columns(recordings, neurons)
+    n_named = sum(name != "" for name in names)
+    found = []
+    for index, one in enumerate(recordings):
+        segment = 0  # first frame since the last gap
+        for start in range(one.n_times):
+            if start and one.time[start] - one.time[start - 1] > 2.5 / one.sampling_rate:
+                segment = start
+            if (start - segment) % step:
+                continue
+            ahead = horizon if target == "next" else 0
+            frames = range(start, start + n_times + ahead)
+            if frames[-1] >= one.n_times or any(
+                one.time[t] - one.time[t - 1] > 2.5 / one.sampling_rate for t in frames[1:]
+            ):
+                continue
+            window = np.full((len(names), n_times + ahead), np.nan)
+            anonymous = n_named
+            for column, name in enumerate(one.neurons):
+                if name in names[:n_named]:
+                    row = names.index(name)
+                elif name == "" and "" in names:
+                    row = anonymous
+                    anonymous += 1
+                else:
+                    continue
+                for place, t in enumerate(frames):
+                    window[row, place] = one.activity[t, column]
+            y = None
+            if target == "behavior":
+                y = one.behavior[start + n_times - 1 - lag]
+                if y == "" or y in drop:
+                    continue
+            elif target == "next":
+                y = window[:, n_times] if horizon == 1 else window[:, n_times:]
+            elif target is not None:
+                y = one.covariates[target][start + n_times - 1 - lag]
+                if np.isnan(y):
+                    continue
+            found.append((window[:, :n_times], y, one.organism, start, index))
+    X, y, groups, starts, recording = (list(part) for part in zip(*found))
+    return names, np.array(X), None if target is None else np.array(y), groups, starts, recording
+
+
+OPTIONS = [
+    {},
+    {"n_times": 1},
+    {"step": 3},
+    {"step": 7, "n_times": 2},
+    {"neurons": "shared"},
+    {"neurons": "all"},
+    {"neurons": "all", "by": "class"},
+    {"neurons": ["RIML", "AVAL"]},
+    {"neurons": np.array(["RIML", "AVAL"])},
+    {"by": "class"},
+    {"by": "class", "neurons": "shared"},
+    {"by": "class", "neurons": ["RIM", "AVA"], "step": 2},
+    {"lag": 2},
+    {"lag": 3, "drop": ["turn"]},
+    {"drop": ["turn", "reversal"], "step": 2},
+    {"target": "velocity"},
+    {"target": "velocity", "lag": 1, "step": 2},
+    {"target": None},
+    {"target": "next"},
+    {"target": "next", "horizon": 3, "neurons": "all"},
+    {"target": "next", "horizon": 2, "step": 4, "by": "class"},
+]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_windows_agree_with_a_double_loop(options, lazy):
+    options = {"n_times": 4} | options
+    names, X, y, groups, starts, recording = naive_windows(animals(), **options)
+    windows = sliding_windows(animals(), **options, lazy=lazy)
+    assert isinstance(windows.X, LazyWindows) is lazy
+    assert windows.X.dtype == np.float32
+    assert windows.X.shape == X.shape
+    np.testing.assert_array_equal(np.asarray(windows.X), X.astype(np.float32))
+    assert windows.neurons.tolist() == names
+    assert windows.groups.tolist() == groups
+    assert windows.starts.tolist() == starts
+    assert windows.recording.tolist() == recording
+    if y is None:
+        assert windows.y is None
+    else:
+        kind = "U" if options.get("target", "behavior") == "behavior" else "f"
+        assert windows.y.dtype.kind == kind
+        np.testing.assert_array_equal(
+            windows.y, y.astype(np.float32) if options.get("target") == "next" else y
+        )
+
+
+def test_changing_the_future_changes_neither_a_window_nor_its_label():
+    made = animal(0, ["A", "B"], gaps=())
+    options = {"target": "behavior", "neurons": "union"}
+    before = sliding_windows(made, 5, **options)
+    for row in range(0, len(before), 4):
+        last = before.starts[row] + 4
+        activity, behavior = made.activity.copy(), made.behavior.copy()
+        activity[last + 1 :] = 1e6
+        behavior[last + 1 :] = "turn"
+        poisoned = dataclasses.replace(made, activity=activity, behavior=behavior)
+        after = sliding_windows(poisoned, 5, **options)
+        same = int(np.flatnonzero(after.starts == before.starts[row])[0])
+        np.testing.assert_array_equal(after.X[same], before.X[row])
+        assert after.y[same] == before.y[row]
+
+
+def test_changing_the_past_does_not_change_a_window_either():
+    made = animal(0, ["A", "B"], gaps=())
+    before = sliding_windows(made, 5)
+    row = len(before) - 1
+    activity = made.activity.copy()
+    activity[: before.starts[row]] = -1e6
+    after = sliding_windows(dataclasses.replace(made, activity=activity), 5)
+    np.testing.assert_array_equal(after.X[row], before.X[row])
+
+
+def test_next_frames_continue_the_window():
+    made = animal(0, ["A", "B", "C"], gaps=(), missing=False)
+    for horizon in (1, 2, 5):
+        windows = sliding_windows(made, 6, target="next", horizon=horizon)
+        assert windows.y.dtype == np.float32
+        y = windows.y[:, :, None] if horizon == 1 else windows.y
+        assert y.shape == (made.n_times - 6 - horizon + 1, 3, horizon)
+        longer = sliding_windows(made, 6 + horizon, target=None).X
+        np.testing.assert_array_equal(np.concatenate([windows.X, y], axis=2), longer)
+
+
+def test_a_neuron_that_an_organism_lacks_is_nan_in_its_windows_only():
+    windows = sliding_windows(animals(), 3)
+    aib = windows.neurons.tolist().index("AIBL")
+    has_it = windows.recording == 1
+    assert np.isnan(windows.X[~has_it, aib]).all()
+    assert not np.isnan(windows.X[has_it, aib][10:]).any()
+
+
+def test_the_order_of_neurons_in_a_recording_does_not_matter():
+    made = animals()
+    shuffled = [one._with_columns(list(range(one.n_neurons))[::-1]) for one in made]
+    np.testing.assert_array_equal(sliding_windows(shuffled, 4).X, sliding_windows(made, 4).X)
+
+
+def test_one_label_to_drop_needs_no_list():
+    dropped = sliding_windows(animals(), 4, drop="turn")
+    np.testing.assert_array_equal(dropped.y, sliding_windows(animals(), 4, drop=["turn"]).y)
+    assert "turn" not in dropped.y
+
+
+def test_windows_of_several_recordings_are_those_of_each_one():
+    made = animals()
+    together = sliding_windows(made, 4, neurons=["AVAL"])
+    apart = [sliding_windows(one, 4, neurons=["AVAL"]) for one in made]
+    np.testing.assert_array_equal(together.X, np.concatenate([part.X for part in apart]))
+    np.testing.assert_array_equal(together.y, np.concatenate([part.y for part in apart]))
+
+
+def test_identities_number_named_columns_and_mark_anonymous_ones():
+    windows = sliding_windows(animals(), 4, neurons="all")
+    assert windows.neurons.tolist() == ["AIBL", "AVAL", "AVAR", "RIML", "RIMR", "", ""]
+    assert windows.identities.tolist() == [0, 1, 2, 3, 4, -1, -1]
+
+
+@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, lambda a: a.tolist()])
+def test_a_plain_array_is_one_recording_without_behaviour(make):
+    array = np.random.default_rng(0).normal(size=(20, 3))
+    windows = sliding_windows(make(array), 5)
+    assert windows.y is None
+    assert windows.neurons.tolist() == ["x0", "x1", "x2"]
+    assert set(windows.groups) == {"organism"}
+    assert windows.sampling_rate == 1.0
+    for row in range(16):
+        np.testing.assert_array_equal(windows.X[row], array[row : row + 5].T.astype(np.float32))
+    following = sliding_windows(make(array), 5, target="next")
+    np.testing.assert_array_equal(following.y, array[5:].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(3, 9),
+        slice(None, None, -2),
+        np.arange(40) % 3 == 0,
+        [4, 0, -1, 4],
+        np.array([7]),
+        [],
+        slice(0, 0),
+        np.zeros(40, dtype=bool),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_selecting_windows_selects_everything_that_belongs_to_them(key, lazy):
+    everything = sliding_windows(animals(), 4, target="velocity", lazy=lazy)[:40]
+    eager = sliding_windows(animals(), 4, target="velocity")[:40]
+    rows = np.arange(40)[key]
+    part = everything[key]
+    assert len(part) == len(rows)
+    np.testing.assert_array_equal(np.asarray(part.X), eager.X[rows])
+    for name in ("y", "groups", "starts", "recording"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(eager, name)[rows])
+    np.testing.assert_array_equal(part.neurons, eager.neurons)
+
+
+def test_selecting_one_window_keeps_the_dimensions_of_windows():
+    windows = sliding_windows(animals(), 4)
+    for index in (2, np.int64(2), -1):
+        np.testing.assert_array_equal(windows[index].X, windows.X[[index]])
+        assert windows[index].y.tolist() == [windows.y[index]]
+
+
+def test_repr_counts_windows_neurons_frames_and_organisms():
+    windows = sliding_windows(animals(), 4)
+    text = f"{len(windows)} of 5 neurons and 4 frames at 2 Hz, 2 organisms"
+    assert text in repr(windows)
+    assert "(windows" not in repr(windows[:3])
+    assert "1 organism>" in repr(windows[:3])
+
+
+# Lazy windows
+
+
+def both(n_times=4, **options):
+    eager = sliding_windows(animals(), n_times, **options)
+    return eager.X, sliding_windows(animals(), n_times, lazy=True, **options).X
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        slice(None),
+        slice(2, 17, 3),
+        slice(None, None, -1),
+        slice(5, 5),
+        slice(-4, None),
+        [3, 3, -2, 0],
+        np.array([], dtype=int),
+        [],
+        np.arange(10, dtype=np.int32),
+        np.arange(10, dtype=np.uint8),
+        "mask",
+        "nothing",
+        pd.Series([2, 1]),
+    ],
+    ids=str,
+)
+def test_lazy_selection_equals_eager_selection(key):
+    eager, lazy = both()
+    if isinstance(key, str):
+        key = np.arange(len(eager)) % 4 == (1 if key == "mask" else 9)
+    part = lazy[key]
+    assert isinstance(part, LazyWindows)
+    rows = np.arange(len(eager))[key]
+    assert part.shape == eager[rows].shape
+    assert len(part) == len(rows)
+    np.testing.assert_array_equal(np.asarray(part), eager[rows])
+
+
+@pytest.mark.parametrize("index", [0, 7, -1, -5, np.int64(3), np.uint8(3)])
+def test_a_lazy_integer_index_gives_one_window_as_an_array(index):
+    eager, lazy = both()
+    assert isinstance(lazy[index], np.ndarray)
+    np.testing.assert_array_equal(lazy[index], eager[index])
+
+
+def test_lazy_selections_of_selections_add_up():
+    eager, lazy = both()
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        order = rng.permutation(len(eager))[: rng.integers(1, len(eager))]
+        mask = rng.random(len(order)) < 0.7
+        np.testing.assert_array_equal(np.asarray(lazy[order][mask][::-1]), eager[order][mask][::-1])
+
+
+def test_lazy_windows_can_be_iterated_like_an_array():
+    eager, lazy = both()
+    pieces = list(lazy)
+    assert len(pieces) == len(eager)
+    np.testing.assert_array_equal(pieces, eager)
+
+
+@pytest.mark.parametrize("index", [10**6, -(10**6), [10**6], [0.5], "a", None])
+def test_lazy_windows_refuse_an_index_that_means_nothing(index):
+    with pytest.raises((IndexError, ValueError)):
+        both()[1][index]
+
+
+def test_lazy_windows_are_indexed_by_window_only():
+    eager, lazy = both()
+    np.testing.assert_array_equal(lazy[2, ...], eager[2])
+    np.testing.assert_array_equal(np.asarray(lazy[2:5, :, :]), eager[2:5])
+    for key in [(0, 1), (slice(None), 0), (slice(None), slice(1, 2))]:
+        with pytest.raises(IndexError, match="by window only"):
+            lazy[key]
+
+
+def test_lazy_windows_convert_to_the_type_asked_for():
+    eager, lazy = both()
+    assert np.asarray(lazy).dtype == np.float32
+    assert np.asarray(lazy, dtype=np.float64).dtype == np.float64
+    np.testing.assert_array_equal(np.asarray(lazy, dtype=np.float64), eager.astype(np.float64))
+    assert (lazy.ndim, lazy.dtype) == (eager.ndim, eager.dtype)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(lazy, copy=False)
+
+
+def test_changing_a_cut_window_does_not_change_the_recording():
+    _, lazy = both()
+    cut = np.asarray(lazy)
+    before = cut.copy()
+    cut[:] = 7
+    np.testing.assert_array_equal(np.asarray(lazy), before)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_lazy_windows_can_be_copied_and_pickled(duplicate):
+    _, lazy = both()
+    np.testing.assert_array_equal(np.asarray(duplicate(lazy)), np.asarray(lazy))
+
+
+def test_recorded_columns_are_those_that_some_window_holds():
+    windows = sliding_windows(animals(), 4, lazy=True)
+    for recording in (0, 1, 2):
+        part = windows[windows.recording == recording].X
+        expected = ~np.isnan(np.asarray(part)).all(axis=(0, 2))
+        assert part.recorded_columns().tolist() == expected.tolist()
+    assert windows.X.recorded_columns().all()
+
+
+def test_lazy_windows_take_the_memory_of_the_recording():
+    rng = np.random.default_rng(0)
+    made = Recording(
+        rng.normal(size=(20_000, 10)).astype(np.float32), 1.0, neurons=list("abcdefghij")
+    )
+    n_bytes = made.activity.nbytes
+    tracemalloc.start()
+    windows = sliding_windows(made, 100, target=None, lazy=True)
+    half = windows.X[np.arange(0, len(windows), 2)]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert half.shape == (9951, 10, 100)
+    # Eager windows would take 100 times the recording, half of them 50 times.
+    assert peak < 6 * n_bytes
+
+
+@pytest.fixture
+def cut_sizes(monkeypatch):
+    """How many windows each call of `LazyWindows.cut` cut."""
+    sizes = []
+    original = LazyWindows.cut
+
+    def cut(self, indices=None):
+        result = original(self, indices)
+        sizes.append(len(result))
+        return result
+
+    monkeypatch.setattr(LazyWindows, "cut", cut)
+    return sizes
+
+
+@pytest.fixture
+def long_windows():
+    made = [animal(seed, ["A", "B", "C"], n_times=200, gaps=(), missing=False) for seed in range(3)]
+    return sliding_windows(made, 4, drop=["turn"], lazy=True)
+
+
+def quick_classifier(**parameters):
+    return GraphClassifier(
+        **{"max_epochs": 1, "n_members": 1, "hidden_size": 4, "random_state": 0} | parameters
+    )
+
+
+def test_splitters_cut_no_window(long_windows, cut_sizes):
+    X, y, groups = long_windows.X, long_windows.y, long_windows.groups
+    for splitter, given in ((KFold(3), None), (LeaveOneGroupOut(), groups)):
+        folds = list(splitter.split(X, y, given))
+        expected = list(splitter.split(np.zeros(len(X)), y, given))
+        for fold, other in zip(folds, expected, strict=True):
+            np.testing.assert_array_equal(fold[0], other[0])
+            np.testing.assert_array_equal(fold[1], other[1])
+    train, test, _, _ = train_test_split(X, y, random_state=0)
+    assert isinstance(train, LazyWindows)
+    assert len(train) + len(test) == len(X)
+    assert cut_sizes == []
+
+
+def test_training_on_lazy_windows_cuts_a_batch_at_a_time(long_windows, cut_sizes):
+    quick_classifier(batch_size=16, n_rounds=0).fit(long_windows.X, long_windows.y)
+    assert sum(cut_sizes) >= len(long_windows)
+    assert max(cut_sizes) <= 16
+
+
+def test_an_estimator_learns_the_same_from_lazy_windows(long_windows):
+    eager = np.asarray(long_windows.X)
+    one = quick_classifier().fit(long_windows.X, long_windows.y)
+    other = quick_classifier().fit(eager, long_windows.y)
+    np.testing.assert_array_equal(one.predict_proba(long_windows.X), other.predict_proba(eager))
+
+
+@pytest.mark.parametrize("cv", [KFold(2), LeaveOneGroupOut()], ids=["KFold", "LeaveOneGroupOut"])
+def test_cross_validation_gives_the_same_scores_with_lazy_windows(long_windows, cv):
+    groups = long_windows.groups if isinstance(cv, LeaveOneGroupOut) else None
+    scores = [
+        cross_validate(
+            quick_classifier(),
+            X,
+            long_windows.y,
+            groups=groups,
+            cv=cv,
+            error_score="raise",
+        )["test_score"]
+        for X in (long_windows.X, np.asarray(long_windows.X))
+    ]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_grid_search_works_with_lazy_windows(long_windows):
+    search = GridSearchCV(
+        quick_classifier(),
+        {"learning_rate": [1e-3, 1e-2]},
+        cv=LeaveOneGroupOut(),
+        error_score="raise",
+    )
+    search.fit(long_windows.X, long_windows.y, groups=long_windows.groups)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(long_windows.X[:5]).shape == (5,)
+
+
+def test_estimators_that_ignore_the_data_accept_lazy_windows(long_windows):
+    scores = cross_validate(DummyClassifier(), long_windows.X, long_windows.y, cv=3)
+    assert np.isfinite(scores["test_score"]).all()
+
+
+# What is refused, and what is warned of
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"n_times": 0}, "n_times: got 0"),
+        ({"n_times": 2.0}, "n_times: got 2.0"),
+        ({"n_times": True}, "n_times: got True"),
+        ({"step": 0}, "step: got 0"),
+        ({"step": -1}, "step: got -1"),
+        ({"horizon": 0, "target": "next"}, "horizon: got 0"),
+        ({"horizon": 2}, "it needs target='next'"),
+        ({"lag": 4}, "lag: got 4; expected frames from 0 to n_times - 1 = 3"),
+        ({"lag": -1}, "lag: got -1"),
+        ({"by": "organ"}, "by: got 'organ'; expected 'name' or 'class'"),
+        ({"neurons": "most"}, "neurons: got 'most'; expected 'union'"),
+        ({"neurons": ["AVAL", "XYZ"]}, "XYZ, in no recording"),
+        ({"neurons": [""]}, "neurons: got"),
+        ({"neurons": ["AVAL", "AVAL"]}, "twice"),
+        ({"target": "speed"}, "target='speed': 'worm-1' does not have it"),
+        ({"target": "speed"}, "behavior, velocity"),
+        ({"n_times": 26}, "'worm-1' has no uninterrupted stretch of 26 frames"),
+        (
+            {"n_times": 15, "target": "next", "horizon": 5},
+            "has no uninterrupted stretch of 15 frames and the 5 that follow",
+        ),
+        ({"drop": LABELS}, "no window is left"),
+        ({"drop": ["turn"], "target": "next"}, "drop"),
+        ({"drop": ["turn"], "target": None}, "drop"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_errors_say_what_was_given_and_what_is_expected(options, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        sliding_windows(animals(), **{"n_times": 4} | options)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "said"),
+    [
+        ([], "got none"),
+        (np.zeros(5), "shape (5,)"),
+        (np.zeros((5, 2, 2)), "shape (5, 2, 2)"),
+        ([animal(0, ["A"]), np.zeros((5, 2))], "mixture"),
+    ],
+    ids=["none", "1-D", "3-D", "mixture"],
+)
+def test_what_is_no_recording_is_refused(recordings, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        sliding_windows(recordings, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "neurons", "hint"),
+    [
+        (["", ""], "union", "'all'"),
+        (["", ""], "shared", "'all'"),
+        (["B", "C"], "shared", "'union'"),
+    ],
+)
+def test_without_columns_the_error_says_which_neurons_to_use(names, neurons, hint):
+    made = [animal(0, names), animal(1, ["", ""] if names[0] == "" else ["A", "D"])]
+    with pytest.raises(ValueError, match=f"use neurons={hint}"):
+        sliding_windows(made, 2, neurons=neurons)
+    assert len(sliding_windows(made, 2, neurons=hint.strip("'"))) > 0
+
+
+def test_a_recording_without_behaviour_is_named():
+    without = dataclasses.replace(animal(5, ["A"]), behavior=None)
+    with pytest.raises(ValueError, match=r"'worm-5' does not have it; it has velocity"):
+        sliding_windows([animal(0, ["A"]), without], 2)
+
+
+def test_differing_sampling_rates_warn():
+    one, other = animal(0, ["A"], rate=2.0), animal(1, ["A"], rate=3.0)
+    with pytest.warns(UserWarning, match=r"2 to 3 Hz.*resample"):
+        sliding_windows([one, other], 3)
+    nearly = animal(1, ["A"], rate=2.01)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        windows = sliding_windows([one, nearly], 3)
+    assert windows.sampling_rate == pytest.approx(2.005)
+
+
+def test_real_worms_share_the_columns_their_description_promises(real_worms):
+    windows = sliding_windows(real_worms, 8, by="class", lazy=True)
+    assert windows.X.shape == (5 * 793, 83, 8)
+    assert sliding_windows(real_worms, 8, by="class", neurons="shared", lazy=True).X.shape[1] == 39
+    frames = [worm.behavior[7:] for worm in real_worms]
+    np.testing.assert_array_equal(windows.y, np.concatenate(frames))
