@@ -151,7 +151,7 @@ def _run(windows, lineup, out, jobs, seeds, note) -> None:  # type: ignore[no-un
 
 def _load(paths: Sequence[Path] | None, seed: int) -> list[Recording]:
     if not paths:
-        return list(make_worms(6, random_state=seed).recordings)
+        return list(make_worms(5, random_state=seed).recordings)
     loaded = [Recording.load(path) for path in paths]
     organisms = {recording.organism for recording in loaded}
     if len(organisms) < 2:

@@ -105,7 +105,7 @@ def default_models(
     return {name: models[name] for name in names}
 
 
-_PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 1.0, "early_stopping": False}
+_PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}
 
 
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the rivals.
