@@ -197,12 +197,14 @@ class NetDecoder(BaseEstimator):
         """Further inputs of the module, beside the windows."""
         return ()
 
+    def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+        check_is_fitted(self)
+        return check_windows(self, X, reset=False)[0]
+
     def _evaluate(
-        self, X: ArrayLike | LazyWindows, method: str = "__call__"
+        self, windows: NDArray | LazyWindows, method: str = "__call__"
     ) -> Iterator[tuple[slice, Tensor, NDArray[np.intp] | None]]:
         """Evaluate the module on validated windows, chunk by chunk."""
-        check_is_fitted(self)
-        windows, _ = check_windows(self, X, reset=False)
         module = self.net_.module_
         parameter = next(module.parameters())
         chunk = max(1, _CHUNK_ELEMENTS // self._elements_per_window())

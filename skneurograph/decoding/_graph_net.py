@@ -16,7 +16,7 @@ from skneurograph.decoding._base import NetDecoder
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import GraphDecoder
 from skneurograph.training import TrainingData, cut_windows
-from skneurograph.validation import check_identities, check_windows
+from skneurograph.validation import check_identities
 
 __all__ = ["WANG_2021", "GraphNet"]
 
@@ -144,13 +144,12 @@ class GraphNet(NetDecoder):
         ValueError
             If the estimator has ``n_rounds=0`` and so no graph.
         """
-        return np.concatenate(list(self._graph_chunks(X)))
-
-    def _graph_chunks(self, X: ArrayLike | LazyWindows) -> Iterator[NDArray[np.floating]]:
         if self.n_rounds == 0:
             raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
+        return np.concatenate(list(self._graph_chunks(self._checked(X))))
+
+    def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[NDArray[np.floating]]:
         n_neurons = self.n_features_in_
-        windows, _ = check_windows(self, X, reset=False)
         for rows, inferred, columns in self._evaluate(windows, "infer_graph"):
             part = inferred.cpu().numpy()
             recorded = ~np.isnan(cut_windows(windows, rows, columns)).any(axis=2)

@@ -91,7 +91,10 @@ class ClassifierPart(ClassifierMixin):
         ndarray of shape (n_windows, n_classes)
             Columns in the order of ``classes_``.
         """
-        parts = [torch.softmax(output, dim=-1).mean(dim=0) for _, output, _ in self._evaluate(X)]
+        parts = [
+            torch.softmax(output, dim=-1).mean(dim=0)
+            for _, output, _ in self._evaluate(self._checked(X))
+        ]
         return torch.cat(parts).cpu().numpy()
 
     def predict(self, X: ArrayLike | LazyWindows) -> NDArray:
@@ -141,7 +144,7 @@ class RegressorPart(RegressorMixin):
         ndarray of shape (n_windows,) or (n_windows, n_outputs)
             In the units of ``y``.
         """
-        parts = [output.mean(dim=0) for _, output, _ in self._evaluate(X)]
+        parts = [output.mean(dim=0) for _, output, _ in self._evaluate(self._checked(X))]
         outputs = torch.cat(parts).cpu().numpy() * self.y_scale_ + self.y_mean_
         return outputs[:, 0] if self._is_flat else outputs
 
