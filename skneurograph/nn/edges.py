@@ -59,7 +59,13 @@ class SharedGraph:
 
     def send(self, values: Tensor) -> Tensor:
         """Give each receiver the weighted sum of its senders' values."""
-        total = self.affinity[:, None] @ (values * self.present[..., None])
+        n_members, n_windows, n_neurons, n_features = values.shape
+        sent = values * self.present[..., None]
+        # One product per member over all windows: a broadcast product would copy the
+        # affinity for each window.
+        side_by_side = sent.transpose(1, 2).reshape(n_members, n_neurons, -1)
+        total = torch.bmm(self.affinity, side_by_side)
+        total = total.view(n_members, n_neurons, n_windows, n_features).transpose(1, 2)
         return total * self.scale[..., None]
 
     def dense(self) -> Tensor:
