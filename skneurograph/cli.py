@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -11,6 +10,7 @@ from typing import Annotated, Literal, NoReturn
 import pandas as pd
 import torch
 import typer
+from joblib import parallel_config
 from threadpoolctl import threadpool_limits
 
 from skneurograph import (
@@ -21,6 +21,7 @@ from skneurograph import (
     make_worms,
     sliding_windows,
 )
+from skneurograph.windows import average_classes
 
 __all__ = ["app", "main"]
 
@@ -89,7 +90,7 @@ def compare_command(
         loaded = _load(recordings, seeds[0])
         prepared = [recording.zscore() for recording in loaded]
         if by == "class":
-            prepared = [recording.average_classes().zscore() for recording in prepared]
+            prepared = [recording.zscore() for recording in average_classes(prepared)]
         elif by != "name":
             raise ValueError(f"--by: got {by!r}; expected 'name' or 'class'")
         windows = sliding_windows(
@@ -119,8 +120,7 @@ def _run(windows, lineup, out, jobs, seeds, note) -> None:  # type: ignore[no-un
 
     reference = next((name for name in ("logistic", "ridge") if name in lineup), next(iter(lineup)))
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*only one class.*", category=UserWarning)
+        with parallel_config("loky", inner_max_num_threads=1):
             result = compare(
                 lineup,
                 windows.X,

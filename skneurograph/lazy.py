@@ -113,13 +113,24 @@ class LazyWindows:
             out[rows[:, None], self._columns[index][None, :]] = frames[starts[rows]]
         return out
 
-    def recorded_columns(self) -> NDArray[np.bool_]:
-        """Which neurons these windows can hold: those that a recording behind them has."""
+    def recorded(self) -> tuple[NDArray[np.bool_], int]:
+        """Which neurons some window holds without NaN, and how many windows hold none."""
         present = np.zeros(self.shape[1], dtype=bool)
+        n_empty = 0
         for index in np.unique(self._recording):
-            has_data = ~np.isnan(self._sources[index]).all(axis=0)
-            present[self._columns[index][has_data]] = True
-        return present
+            starts = self._starts[self._recording == index]
+            missing = np.isnan(self._sources[index])
+            if missing.any():
+                # NaNs of every window from their running count, without cutting any.
+                count = np.zeros((len(missing) + 1, missing.shape[1]), dtype=np.int32)
+                np.cumsum(missing, axis=0, out=count[1:])
+                whole = count[starts + self.shape[2]] == count[starts]
+                present[self._columns[index][whole.any(axis=0)]] = True
+                n_empty += int((~whole.any(axis=1)).sum())
+            else:
+                present[self._columns[index]] = True
+                n_empty += len(starts) if missing.shape[1] == 0 else 0
+        return present, n_empty
 
     def has_infinity(self) -> bool:
         """Whether a recording behind these windows holds an infinite value."""

@@ -117,7 +117,7 @@ def _classifiers(
         "chance": DummyClassifier(strategy="prior"),
         "logistic": make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
         "pca-logistic": make_baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
-        "mlp": make_baseline(_BalancedMLPClassifier(**_PERCEPTRON)),
+        "mlp": make_baseline(_BalancedMLPClassifier(**_PERCEPTRON), neurons=neurons),
         "recurrent": RecurrentClassifier(class_weight="balanced"),
         "graph": GraphClassifier(class_weight="balanced", **graph_parameters),
     }
@@ -130,7 +130,7 @@ def _regressors(
         "chance": DummyRegressor(strategy="mean"),
         "ridge": make_baseline(Ridge(alpha=1e4), neurons=neurons),
         "pca-ridge": make_baseline(Ridge(alpha=1e3), n_components=10),
-        "mlp": make_baseline(MLPRegressor(**_PERCEPTRON)),
+        "mlp": make_baseline(MLPRegressor(**_PERCEPTRON), neurons=neurons),
         "recurrent": RecurrentRegressor(),
         "graph": GraphRegressor(**graph_parameters),
     }

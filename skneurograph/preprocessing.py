@@ -451,7 +451,8 @@ def make_baseline(
         First reduce the population to that many principal components, whose windows are
         flattened without further scaling: the strongest simple decoder of worms.
     neurons : iterable of str, optional
-        Names of the neurons, for the names of the features.
+        Names of the neurons, for the names of the features; principal components have
+        names of their own.
 
     Returns
     -------

@@ -225,6 +225,13 @@ class Recording:
             raise _fail("time", "values that are not numbers", "increasing seconds") from error
         if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
             raise _fail("time", "times that do not increase", "increasing seconds, one per frame")
+        intervals = np.diff(time) * self.sampling_rate
+        if n_times > 1 and (intervals.min() > _GAP_IN_INTERVALS or np.median(intervals) < 0.4):
+            raise _fail(
+                "time",
+                f"frames {np.median(np.diff(time)):.4g} s apart at {self.sampling_rate:g} Hz",
+                "seconds that agree with the sampling rate",
+            )
         return _read_only(time)
 
     def __repr__(self) -> str:
@@ -446,6 +453,8 @@ def _labels(behavior: Any, n_times: int) -> NDArray:
         behavior = np.empty(len(given), dtype=object)
         behavior[:] = given
     labels = _per_frame("behavior", behavior, n_times)
+    if labels.dtype.kind == "S":
+        return labels.astype(str)
     if labels.dtype.kind != "O":
         return labels
     missing = np.asarray(pd.isna(labels))

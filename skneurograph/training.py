@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from torch import Tensor, nn
@@ -21,6 +23,7 @@ __all__ = [
     "TrainingData",
     "TrainingOptions",
     "cut_windows",
+    "draw_seeds",
     "hold_out",
     "resolve_device",
     "seeded",
@@ -37,20 +40,39 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(device)
+        chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"device: got {device!r}; expected 'auto', 'cpu', 'cuda', 'cuda:0', ..."
         ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: got {device!r}, but torch sees no CUDA device; use 'auto'")
+    return chosen
+
+
+# torch's generators belong to the process: fits in several threads must take turns.
+_GENERATORS = threading.RLock()
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch within the block and leave its global generators as they were."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    on_cuda = device.type == "cuda"
+    index = torch.cuda.current_device() if on_cuda and device.index is None else device.index
+    with _GENERATORS, torch.random.fork_rng(devices=[index] if on_cuda else []):
+        # torch.manual_seed would reach the generators of devices that are not saved here.
+        torch.random.default_generator.manual_seed(seed)
+        if on_cuda:
+            torch.cuda.default_generators[index].manual_seed(seed)
         yield
+
+
+def draw_seeds(random_state: Any, n_seeds: int) -> list[int]:
+    """Draw seeds from an estimator's ``random_state``, never from numpy's global generator."""
+    if random_state is None:
+        return [int(seed) for seed in np.random.default_rng().integers(2**31 - 1, size=n_seeds)]
+    source = check_random_state(random_state)
+    return [int(seed) for seed in source.randint(2**31 - 1, size=n_seeds)]
 
 
 def cut_windows(
@@ -103,6 +125,10 @@ class TrainingOptions:
     callbacks: tuple[Any, ...] = ()
 
 
+def _steps_per_epoch(n_windows: int, batch_size: int) -> int:
+    return max(-(-n_windows // batch_size), _MIN_STEPS_PER_EPOCH)
+
+
 class _Batches:
     """Mini-batches of one epoch; iterating again gives the next epoch.
 
@@ -126,12 +152,6 @@ class _Batches:
         self._cumulative = np.cumsum(weight)
         self._whole_weight = weight * len(data)
 
-    @property
-    def n_steps(self) -> int:
-        """Mini-batches of an epoch."""
-        n_steps = -(-len(self.data) // self.batch_size)
-        return n_steps if self.rng is None else max(n_steps, _MIN_STEPS_PER_EPOCH)
-
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
         n_windows = len(self.data)
         if self.rng is None:
@@ -141,10 +161,10 @@ class _Batches:
         elif n_windows <= self.batch_size:
             # The one batch is cut once and visited again.
             batch = self._batch(np.arange(n_windows), self._whole_weight)
-            for _ in range(self.n_steps):
+            for _ in range(_steps_per_epoch(n_windows, self.batch_size)):
                 yield batch
         else:
-            left = self.n_steps
+            left = _steps_per_epoch(n_windows, self.batch_size)
             while left > 0:
                 order = self._draw(self.rng)
                 for rows in np.array_split(order, -(-n_windows // self.batch_size))[:left]:
@@ -167,8 +187,17 @@ class _Batches:
         return windows.to(self.device), (target.to(self.device), weights.to(self.device))
 
 
+class _Schedule(LRScheduler):
+    """A schedule that is not pickled with its optimizer, which may live on another device."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "lr_scheduler_": None}
+
+
 class _Net(NeuralNet):
     """A skorch net that reads `TrainingData` and weighs its loss per window."""
+
+    interrupted_ = False
 
     def __init__(
         self, *args: Any, loss: Callable[..., Tensor], seed: int = 0, **kwargs: Any
@@ -176,6 +205,23 @@ class _Net(NeuralNet):
         self.loss = loss
         self.seed = seed
         super().__init__(*args, criterion=nn.Module, **kwargs)
+
+    def fit_loop(self, *args: Any, **kwargs: Any) -> NeuralNet:
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt:
+            # skorch ends training quietly and keeps the state; remember that it was cut short.
+            self.interrupted_ = True
+            raise
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The module stands twice in a net that was given an instance; skorch moves only
+        # `module_` to the device at hand when a net is loaded.
+        return {**super().__getstate__(), "module": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.module = self.module_
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> _Batches:
         rng = np.random.default_rng(self.seed) if training else None
@@ -297,11 +343,11 @@ def train(
     -------
     skorch.NeuralNet
     """
-    n_steps = _Batches(data, options.batch_size, options.device, np.random.default_rng()).n_steps
+    n_steps = _steps_per_epoch(len(data), options.batch_size)
     callbacks: list[Any] = [
         (
             "schedule",
-            LRScheduler(
+            _Schedule(
                 policy=torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=options.learning_rate,
                 total_steps=options.max_epochs * n_steps + 1,

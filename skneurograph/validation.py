@@ -56,6 +56,11 @@ or LazyWindows
                 )
             target = check_array(y, ensure_2d=False, dtype=None, input_name="y")
             check_consistent_length(X, target)
+        if len(X) == 0:
+            raise ValueError(
+                "Found array with 0 sample(s) (shape=" + str(X.shape) + ") while a minimum of 1 "
+                f"is required by {type(estimator).__name__}."
+            )
         if X.has_infinity():
             raise ValueError("Input X contains infinity.")
         if reset:

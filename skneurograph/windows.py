@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from skneurograph.lazy import LazyWindows
 from skneurograph.recordings import Recording
 
-__all__ = ["LazyWindows", "Windows", "sliding_windows"]
+__all__ = ["LazyWindows", "Windows", "average_classes", "sliding_windows"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,7 +116,8 @@ def sliding_windows(
     neurons : {"union", "shared", "all"} or sequence of str, default="union"
         Columns: neurons identified in any recording, in every recording, the union
         followed by as many anonymous columns as needed for unidentified neurons, or
-        the names given.
+        the names given. Give the ``neurons`` of the training windows to cut windows of
+        other animals for a fitted model: what they lack is NaN.
     by : {"name", "class"}, default="name"
         ``"class"`` first averages the neurons that share a class (left and right).
     drop : label or iterable of labels, optional
@@ -162,6 +163,8 @@ def sliding_windows(
     horizon = _positive("horizon", horizon)
     if not isinstance(lag, (int, np.integer)) or not 0 <= lag < n_times:
         raise ValueError(f"lag: got {lag!r}; expected frames from 0 to n_times - 1 = {n_times - 1}")
+    if lag and target in (None, "next"):
+        raise ValueError(f"lag: got {lag} with target={target!r}; it needs labels or a covariate")
     if horizon > 1 and target != "next":
         raise ValueError(f"horizon: got {horizon} with target={target!r}; it needs target='next'")
     if by not in ("name", "class"):
@@ -172,7 +175,7 @@ def sliding_windows(
     if target != "next":
         horizon = 1
     if by == "class":
-        parts = [part.average_classes() for part in parts]
+        parts = average_classes(parts)
     names, columns = _align(parts, neurons)
     ahead = horizon if target == "next" else 0
     starts, recording = _cut_points(parts, n_times, step, ahead)
@@ -211,10 +214,30 @@ def _positive(name: str, value: int) -> int:
     return int(value)
 
 
+def average_classes(parts: Sequence[Recording]) -> list[Recording]:
+    """Average the neurons of each class in every recording (`Recording.average_classes`).
+
+    Raises
+    ------
+    ValueError
+        If no recording has classes.
+    """
+    if not any((part.neuron_classes != "").any() for part in parts):
+        raise ValueError("by='class': no recording has neuron_classes; give them, or use by='name'")
+    named = [((part.neurons != "") & (part.neuron_classes == "")).sum() for part in parts]
+    if any(named):
+        warnings.warn(
+            f"by='class': {sum(named)} named neurons have no class and become anonymous",
+            UserWarning,
+            stacklevel=3,
+        )
+    return [part.average_classes() for part in parts]
+
+
 def _dropped(y: NDArray | None, target: str | None, drop: Any) -> NDArray[np.bool_]:
     if y is None or target != "behavior":
         raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
-    labels = [drop] if isinstance(drop, str) else list(drop)
+    labels = [drop] if np.ndim(drop) == 0 else list(drop)
     unknown = [label for label in labels if label not in y]
     if unknown:
         warnings.warn(
@@ -261,17 +284,19 @@ def _align(
         combine = set.intersection if neurons == "shared" else set.union
         names = sorted(combine(*identified))
     else:
-        names = list(neurons)
-        if not names:
-            raise ValueError("neurons: got an empty list; expected names of identified neurons")
-        unknown = sorted(set(names) - set.union(*identified))
-        if unknown or len(set(names)) < len(names):
-            problem = (
-                f"{', '.join(unknown[:5])}, in no recording" if unknown else "a name given twice"
+        names, n_wanted = _given_names(list(neurons), set.union(*identified))
+    n_anonymous = int(max((part.neurons == "").sum() for part in parts))
+    if not isinstance(neurons, str):
+        if n_anonymous > n_wanted > 0:
+            warnings.warn(
+                f"neurons: {n_wanted} anonymous columns hold only as many of the up to "
+                f"{n_anonymous} unidentified neurons",
+                UserWarning,
+                stacklevel=3,
             )
-            raise ValueError(f"neurons: got {problem}; expected names of identified neurons, once")
-    with_anonymous = isinstance(neurons, str) and neurons == "all"
-    n_anonymous = max((part.neurons == "").sum() for part in parts) if with_anonymous else 0
+        n_anonymous = n_wanted
+    elif neurons != "all":
+        n_anonymous = 0
     if not names and not n_anonymous:
         raise ValueError(
             f"neurons={neurons!r}: no neuron is identified in "
@@ -284,12 +309,41 @@ def _align(
         labels = part.neurons.tolist()
         keep = [i for i, name in enumerate(labels) if name in place]
         position = [place[labels[i]] for i in keep]
-        if with_anonymous:
-            unnamed = [i for i, name in enumerate(labels) if not name]
+        if n_anonymous:
+            unnamed = [i for i, name in enumerate(labels) if not name][:n_anonymous]
             keep += unnamed
             position += range(len(names), len(names) + len(unnamed))
         columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
     return np.array(names + [""] * n_anonymous, dtype=str), columns
+
+
+def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], int]:
+    """Split a list such as `Windows.neurons` into names and a number of anonymous columns.
+
+    Names that no recording has are allowed, since a fitted model must be applied to animals
+    that lack some of its neurons.
+    """
+    names = [name for name in neurons if name]
+    if not neurons:
+        raise ValueError("neurons: got an empty list; expected names of identified neurons")
+    if neurons[: len(names)] != names:
+        raise ValueError("neurons: got '' before a name; anonymous columns stand at the end")
+    if len(set(names)) < len(names):
+        raise ValueError("neurons: got a name given twice; expected each name once")
+    unknown = [name for name in names if name not in identified]
+    if names and len(unknown) == len(names):
+        raise ValueError(
+            f"neurons: got {', '.join(unknown[:5])}, in no recording; expected names of "
+            "identified neurons"
+        )
+    if unknown:
+        warnings.warn(
+            f"neurons: no recording has {', '.join(unknown[:5])}"
+            f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN",
+            UserWarning,
+            stacklevel=4,
+        )
+    return names, len(neurons) - len(names)
 
 
 def _source(part: Recording, keep: NDArray[np.intp]) -> NDArray[np.float32]:

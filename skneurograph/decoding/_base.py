@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from skneurograph.training import (
     TrainingData,
     TrainingOptions,
     cut_windows,
+    draw_seeds,
     hold_out,
     resolve_device,
     seeded,
@@ -72,8 +72,9 @@ class NetDecoder(BaseEstimator):
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
             Windows of activity; a neuron with NaN in a window is missing in it. Two
-            dimensions are read as windows of one frame. float64 windows are trained in
-            double precision, all others in single precision.
+            dimensions are read as windows of one frame. float32 windows, as
+            `sliding_windows` gives them, are trained in single precision, all others in
+            double precision.
         y : array-like of shape (n_windows,)
             Labels, or continuous behaviour (then also ``(n_windows, n_outputs)``).
         sample_weight : array-like of shape (n_windows,), optional
@@ -101,18 +102,20 @@ class NetDecoder(BaseEstimator):
                 raise ValueError("sample_weight: all weights are zero, no window counts")
             windows, labels, weight = windows[counted], labels[counted], weight[counted]
             organisms = None if organisms is None else organisms[counted]
-        target, weight, n_outputs = self._encode_target(labels, weight)
+        hold_out_seed, seed = draw_seeds(self.random_state, 2)
+        kept, held = self._split(len(labels), organisms, hold_out_seed)
+        target, weight, n_outputs = self._encode_target(labels, weight, kept)
+        if held is not None:
+            self._check_held_out(target[kept], target[held], weight[held])
         dtype = np.float64 if windows.dtype == np.float64 else np.float32
         if target.dtype.kind == "f":
             target = target.astype(dtype)
-        kept, held = self._split(target, organisms)
         self.columns_ = _recorded_columns(windows[kept])
         columns = self._used_columns()
         data = TrainingData(windows[kept], target[kept], weight[kept], columns)
         validation = None
         if held is not None:
             validation = TrainingData(windows[held], target[held], weight[held], columns)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         device = resolve_device(self.device)
         with seeded(seed, device):
             module = self._build_module(n_outputs)
@@ -135,6 +138,13 @@ class NetDecoder(BaseEstimator):
                 seed,
             )
         self.n_epochs_ = len(self.net_.history)
+        self.interrupted_ = self.net_.interrupted_
+        if self.interrupted_:
+            warnings.warn(
+                f"training was interrupted in epoch {self.n_epochs_}: the best state is kept",
+                UserWarning,
+                stacklevel=2,
+            )
         self._finish(data)
         return self
 
@@ -150,9 +160,12 @@ class NetDecoder(BaseEstimator):
 
     @abstractmethod
     def _encode_target(
-        self, y: NDArray, weight: NDArray[np.float64]
+        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
     ) -> tuple[NDArray, NDArray[np.float64], int]:
-        """Give what the loss reads, the weights and the number of outputs."""
+        """Give what the loss reads, the weights and the number of outputs.
+
+        Statistics of the target come from the windows ``kept`` for training.
+        """
 
     @abstractmethod
     def _loss(self) -> Any:
@@ -166,28 +179,33 @@ class NetDecoder(BaseEstimator):
         return None if len(self.columns_) == self.n_features_in_ else self.columns_
 
     def _split(
-        self, target: NDArray, organisms: NDArray | None
+        self, n_windows: int, organisms: NDArray | None, seed: int
     ) -> tuple[slice | NDArray[np.intp], NDArray[np.intp] | None]:
         """Give the windows to train on, and those that early stopping looks at."""
         if self.patience is None:
             return slice(None), None
-        # Drawn apart from the seed of training, so that it does not depend on the device.
-        rng = np.random.default_rng(
-            check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return hold_out(
+            n_windows,
+            organisms,
+            self.validation_fraction,
+            self.n_times_in_,
+            np.random.default_rng(seed),
         )
-        kept, held = hold_out(
-            len(target), organisms, self.validation_fraction, self.n_times_in_, rng
-        )
-        if is_classifier(self):
-            lost = np.setdiff1d(target[held], target[kept])
-            if len(lost):
-                names = ", ".join(map(str, self.classes_[lost]))
-                warnings.warn(
-                    f"early stopping holds out every window of {names}: the model never learns it",
-                    UserWarning,
-                    stacklevel=3,
-                )
-        return kept, held
+
+    def _check_held_out(self, trained: NDArray, held: NDArray, weight: NDArray[np.float64]) -> None:
+        if weight.sum() == 0:
+            raise ValueError(
+                "early stopping holds out windows that all have weight zero (class_weight or "
+                "sample_weight); use patience=None or other weights"
+            )
+        lost = np.setdiff1d(held, trained) if is_classifier(self) else np.array([])
+        if len(lost):
+            names = ", ".join(map(str, self.classes_[lost]))
+            warnings.warn(
+                f"early stopping holds out every window of {names}: the model never learns it",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
         """Columns that prediction reads from these windows."""
@@ -198,7 +216,7 @@ class NetDecoder(BaseEstimator):
         return ()
 
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
-        check_is_fitted(self)
+        check_is_fitted(self, "net_")
         return check_windows(self, X, reset=False)[0]
 
     def _evaluate(
@@ -229,18 +247,17 @@ class NetDecoder(BaseEstimator):
 def _recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
     """Neurons that some window holds; warn about windows that hold none."""
     if isinstance(X, LazyWindows):
-        present = X.recorded_columns()
+        present, n_empty = X.recorded()
     else:
         recorded = ~np.isnan(X).any(axis=2)
-        present = recorded.any(axis=0)
-        n_empty = int((~recorded.any(axis=1)).sum())
-        if n_empty and present.any():
-            warnings.warn(
-                f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
-                "from them",
-                UserWarning,
-                stacklevel=3,
-            )
+        present, n_empty = recorded.any(axis=0), int((~recorded.any(axis=1)).sum())
     if not present.any():
         raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+    if n_empty:
+        warnings.warn(
+            f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
+            "from them",
+            UserWarning,
+            stacklevel=3,
+        )
     return np.flatnonzero(present)

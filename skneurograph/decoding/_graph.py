@@ -73,12 +73,14 @@ class GraphClassifier(ClassifierPart, GraphNet):
         Windows of a mini-batch.
     patience : int or None, default=None
         Epochs without improvement of the validation loss after which training stops and
-        the best state is restored. None trains for ``max_epochs``.
+        the best state is restored. None trains for ``max_epochs``, to the end of the
+        schedule of the learning rate.
     validation_fraction : float, default=0.2
         Part held out when ``patience`` is given: of the organisms if ``groups`` are
         routed, otherwise the last windows, which are taken to be in order of time.
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net.
+        Added to those of the net, as they are: what they collect stays in them. Callbacks
+        that score predictions themselves (``EpochScoring``) are not supported.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA if there is one, else the CPU.
     random_state : int, RandomState or None, default=None
@@ -102,6 +104,8 @@ class GraphClassifier(ClassifierPart, GraphNet):
         The trained net, with its history.
     n_epochs_ : int
         Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the best state so far is kept.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 
@@ -239,12 +243,14 @@ class GraphRegressor(RegressorPart, GraphNet):
         Windows of a mini-batch.
     patience : int or None, default=None
         Epochs without improvement of the validation loss after which training stops and
-        the best state is restored. None trains for ``max_epochs``.
+        the best state is restored. None trains for ``max_epochs``, to the end of the
+        schedule of the learning rate.
     validation_fraction : float, default=0.2
         Part held out when ``patience`` is given: of the organisms if ``groups`` are
         routed, otherwise the last windows, which are taken to be in order of time.
     callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net.
+        Added to those of the net, as they are: what they collect stays in them. Callbacks
+        that score predictions themselves (``EpochScoring``) are not supported.
     device : str or torch.device, default="auto"
         ``"auto"`` is CUDA if there is one, else the CPU.
     random_state : int, RandomState or None, default=None
@@ -268,6 +274,8 @@ class GraphRegressor(RegressorPart, GraphNet):
         The trained net, with its history.
     n_epochs_ : int
         Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the best state so far is kept.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 

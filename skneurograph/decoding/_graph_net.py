@@ -99,16 +99,20 @@ class GraphNet(NetDecoder):
     def _finish(self, data: TrainingData) -> None:
         self._anonymous = check_identities(self.identities, self.n_features_in_) < 0
         self._labels = self._identity_labels()
+        self.__dict__.pop("graph_", None)
         if self.n_rounds:
             n_rows = min(_GRAPH_WINDOWS, max(64, _GRAPH_ENTRIES // self.n_features_in_**2))
             rows = np.unique(np.linspace(0, len(data) - 1, n_rows).astype(np.intp))
             self.graph_ = self._mean_graph(data.X[rows])
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
-        # Anonymous neurons are exchangeable: one that no training window held is as good
-        # as any other. An identified one without training has no parameters; it is ignored.
-        unseen = self._anonymous.copy()
+        # A column that no training window held is read all the same if its identity was
+        # trained in another column, or if it is anonymous and so as good as any other. An
+        # identity without training has no parameters; it is ignored.
+        unseen = self._anonymous | (self._labels >= 0)
         unseen[self.columns_] = False
+        if self.pooling == "concat":
+            unseen[:] = False
         if unseen.any():
             fresh = np.flatnonzero(unseen)
             fresh = fresh[~np.isnan(X[:, fresh]).any(axis=2).all(axis=0)]
@@ -144,9 +148,10 @@ class GraphNet(NetDecoder):
         ValueError
             If the estimator has ``n_rounds=0`` and so no graph.
         """
+        windows = self._checked(X)
         if self.n_rounds == 0:
             raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
-        return np.concatenate(list(self._graph_chunks(self._checked(X))))
+        return np.concatenate(list(self._graph_chunks(windows)))
 
     def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[NDArray[np.floating]]:
         n_neurons = self.n_features_in_

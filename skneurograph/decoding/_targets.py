@@ -57,7 +57,7 @@ class ClassifierPart(ClassifierMixin):
     }
 
     def _encode_target(
-        self, y: NDArray, weight: NDArray[np.float64]
+        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
     ) -> tuple[NDArray, NDArray[np.float64], int]:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
@@ -70,8 +70,15 @@ class ClassifierPart(ClassifierMixin):
                 stacklevel=4,
             )
         if self.class_weight is not None:
-            per_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weight
+            per_class = np.ones(n_classes)
+            # A class that is only held out has no frequency to balance.
+            is_balanced = self.class_weight == "balanced"
+            present = np.unique(encoded[kept]) if is_balanced else np.arange(n_classes)
+            per_class[present] = compute_class_weight(
+                self.class_weight,
+                classes=self.classes_[present],
+                y=y[kept],
+                sample_weight=weight[kept],
             )
             weight = weight * per_class[encoded]
         return encoded.astype(np.int64), weight, n_classes
@@ -119,13 +126,14 @@ class RegressorPart(RegressorMixin):
     _target_constraints: dict[str, list[Any]] = {}  # noqa: RUF012
 
     def _encode_target(
-        self, y: NDArray, weight: NDArray[np.float64]
+        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
     ) -> tuple[NDArray, NDArray[np.float64], int]:
         outputs = np.asarray(y, dtype=np.float64)
         self._is_flat = outputs.ndim == 1
         outputs = outputs.reshape(len(outputs), -1)
-        self.y_mean_ = np.average(outputs, axis=0, weights=weight)
-        spread = np.sqrt(np.average((outputs - self.y_mean_) ** 2, axis=0, weights=weight))
+        self.y_mean_ = np.average(outputs[kept], axis=0, weights=weight[kept])
+        deviation = (outputs[kept] - self.y_mean_) ** 2
+        spread = np.sqrt(np.average(deviation, axis=0, weights=weight[kept]))
         self.y_scale_ = np.where(spread > 0, spread, 1.0)
         return (outputs - self.y_mean_) / self.y_scale_, weight, outputs.shape[1]
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import LeaveOneGroupOut, check_cv, cross_validate
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 from tqdm.auto import tqdm
 
@@ -63,8 +64,9 @@ def compare(
     reference : str, default=None
         Model that the others are tested against: by default the first.
     seeds : sequence of int, default=(0,)
-        Estimators with a ``random_state`` are fitted once per seed; their scores are
-        averaged within a fold before anything is tested.
+        Estimators with a ``random_state`` are fitted once per seed, in place of the
+        ``random_state`` that they were given; their scores are averaged within a fold
+        before anything is tested.
     n_jobs : int or None, default=None
         Fits at the same time, as in joblib.
     verbose : int, default=0
@@ -249,9 +251,15 @@ def _fit_and_score(
                 scoring=list(metrics),
                 params={"groups": groups} if wants else None,
                 error_score="raise",
+                return_estimator=True,
             )
     except Exception as problem:
         error = f"{type(problem).__name__}: {problem}"
+    fitted = found["estimator"][0] if found else None
+    last_step = fitted[-1] if isinstance(fitted, Pipeline) else fitted
+    if getattr(last_step, "interrupted_", False):
+        # The net kept its best state, but its score is not that of the model asked for.
+        raise KeyboardInterrupt
     return pd.DataFrame(
         {
             "model": name,

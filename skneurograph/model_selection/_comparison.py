@@ -57,8 +57,18 @@ class Comparison:
         )
         return table.reindex(columns=self.models).dropna(how="all").droplevel("fold")
 
+    def common_folds(self, metric: str | None = None) -> pd.DataFrame:
+        """Scores of the folds that every model has finished, or of all if there is none.
+
+        After an interrupt or a failed fit, means over different folds would compare
+        nothing.
+        """
+        table = self.by_fold(metric)
+        common = table.dropna()
+        return common if len(common) else table
+
     def summary(self) -> pd.DataFrame:
-        """Mean and spread over folds of each model.
+        """Mean and spread of each model over the folds that all models have finished.
 
         Returns
         -------
@@ -69,7 +79,7 @@ class Comparison:
         """
         columns: dict[tuple[str, str], pd.Series] = {}
         for metric in self.metrics:
-            table = self.by_fold(metric)
+            table = self.common_folds(metric)
             columns[metric, "mean"] = table.mean()
             columns[metric, "sd"] = table.std(ddof=1)
             rows = self.scores[self.scores["metric"] == metric]
@@ -132,7 +142,7 @@ class Comparison:
                 for mean, sd in zip(summary[metric, "mean"], summary[metric, "sd"])
             ]
         table["fit [s]"] = summary["fit", "seconds"].map("{:.1f}".format)
-        if self.reference in self.models and len(self.by_fold()) > 1:
+        if self.reference in self.models and len(self.models) > 1 and len(self.by_fold()) > 1:
             tests = self.paired_tests()
             column = f"vs {self.reference}"
             table[column] = "-"
@@ -142,11 +152,14 @@ class Comparison:
                     f"{row['wins']:.0f}/{row['n_folds']:.0f})"
                 )
         n_seeds = self.scores["seed"].nunique()
-        note = (
-            f"mean ± sd over {len(self.by_fold())} folds"
-            + (f", averaged over {n_seeds} seeds" if n_seeds > 1 else "")
-            + f"; vs {self.reference}: difference in {self.metrics[0]}, Nadeau-Bengio p, wins"
-        )
+        n_folds, n_common = len(self.by_fold()), len(self.common_folds())
+        note = f"mean ± sd over {n_common} folds"
+        if n_common < n_folds:
+            note += f" that every model finished (of {n_folds})"
+        if n_seeds > 1:
+            note += f", averaged over {n_seeds} seeds"
+        if f"vs {self.reference}" in table:
+            note += f"; vs {self.reference}: difference in {self.metrics[0]}, Nadeau-Bengio p, wins"
         failed = sorted(set(self.scores.loc[self.scores["error"] != "", "model"]))
         if failed:
             note += f"\nfits failed for: {', '.join(failed)} (column 'error' of the scores)"

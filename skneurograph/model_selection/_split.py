@@ -22,11 +22,11 @@ class TemporalSplit(BaseCrossValidator):
 
     Parameters
     ----------
+    gap : int
+        Windows left out between the parts. Windows share no frames if it is the frames of
+        a window less one, divided by ``step``, rounded up.
     test_size : float, default=0.3
         Part of each organism's windows that is tested.
-    gap : int, default=0
-        Windows left out between the parts: the frames of a window divided by ``step``,
-        rounded up.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class TemporalSplit(BaseCrossValidator):
 
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
-    def __init__(self, *, test_size: float = 0.3, gap: int = 0) -> None:
+    def __init__(self, *, gap: int, test_size: float = 0.3) -> None:
         self.test_size = test_size
         self.gap = gap
 

@@ -36,7 +36,7 @@ class PairedTest(NamedTuple):
 
 
 def corrected_paired_test(
-    differences: ArrayLike, test_fraction: float, *, confidence: float = 0.95
+    differences: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
 ) -> PairedTest:
     """Test whether the mean difference of two models over folds is zero.
 
@@ -48,7 +48,7 @@ def corrected_paired_test(
     ----------
     differences : array-like of shape (n_folds,)
         Difference of the scores of the two models in each fold.
-    test_fraction : float
+    test_train_ratio : float
         Size of a test set divided by that of its training set.
     confidence : float, default=0.95
         Level of the interval.
@@ -65,7 +65,7 @@ def corrected_paired_test(
     Examples
     --------
     >>> from skneurograph.model_selection import corrected_paired_test
-    >>> test = corrected_paired_test([0.05, 0.02, 0.07, 0.04], test_fraction=1 / 3)
+    >>> test = corrected_paired_test([0.05, 0.02, 0.07, 0.04], test_train_ratio=1 / 3)
     >>> round(test.difference, 3), bool(0.05 < test.p_value < 0.1)
     (0.045, True)
     """
@@ -76,7 +76,7 @@ def corrected_paired_test(
         mean = float(values.mean()) if n_folds else np.nan
         return PairedTest(mean, np.nan, np.nan, np.nan, np.nan, n_folds)
     mean = float(values.mean())
-    error = float(np.sqrt((1 / n_folds + test_fraction) * values.var(ddof=1)))
+    error = float(np.sqrt((1 / n_folds + test_train_ratio) * values.var(ddof=1)))
     if error == 0:
         statistic = 0.0 if mean == 0 else np.inf * np.sign(mean)
     else:

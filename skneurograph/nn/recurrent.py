@@ -64,7 +64,7 @@ class RecurrentDecoder(nn.Module):
         frames = activity.transpose(1, 2)
         if self.training and self.neuron_dropout.p > 0:
             kept = self.neuron_dropout.keep((len(self.recurrent), 1, 1, frames.shape[-1]), frames)
-            inputs = frames * kept
+            inputs = frames * (kept / (1 - self.neuron_dropout.p))
         else:
             inputs = frames.expand(len(self.recurrent), *frames.shape)
         if self.projection is not None:

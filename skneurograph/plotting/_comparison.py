@@ -50,7 +50,7 @@ class ComparisonDisplay:
             A new figure by default.
         """
         chosen = comparison.metrics[0] if metric is None else metric
-        return cls(comparison.by_fold(chosen), metric=chosen).plot(ax=ax)
+        return cls(comparison.common_folds(chosen), metric=chosen).plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw on the axes given, or on new ones."""

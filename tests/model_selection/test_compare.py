@@ -18,6 +18,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
+from skorch.callbacks import Callback
 
 from skneurograph import Comparison, LazyWindows, compare, sliding_windows
 from skneurograph.decoding import GraphClassifier
@@ -446,7 +447,7 @@ def test_one_model_alone_and_one_fold_alone_can_be_shown(data):
     assert alone.paired_tests().empty
     assert "spy" in str(alone)
     models = {"spy": Spy(), "chance": DummyClassifier()}
-    once = compare(models, X, y, groups=groups, cv=TemporalSplit())
+    once = compare(models, X, y, groups=groups, cv=TemporalSplit(gap=4))
     assert "mean ± sd over 1 folds" in str(once)
     assert np.isnan(once.paired_tests().loc["chance", "p_value"])
 
@@ -502,3 +503,40 @@ def test_progress_is_shown_only_if_asked_for(data, capsys):
     assert capsys.readouterr() == ("", "")
     compare({"spy": Spy()}, X, y, groups=groups, verbose=1)
     assert "3/3" in capsys.readouterr().err
+
+
+class InterruptSecondEpoch(Callback):
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupt_inside_a_net_ends_the_comparison_and_its_half_score_does_not_count():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3, 4)), np.array(["a", "b"] * 30)
+    groups = np.repeat([0, 1, 2], 20)
+    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptSecondEpoch()])
+    models = {"chance": DummyClassifier(), "net": net}
+    with pytest.warns(UserWarning, match="interrupted"):
+        result = compare(models, X, y, groups=groups)
+    assert result.models == ["chance"]
+    assert result.by_fold().notna().to_numpy().all()
+
+
+def test_models_are_averaged_over_the_folds_that_all_have_finished():
+    rows = [("x", 0, 0.9), ("x", 1, 0.5), ("x", 2, 0.3), ("y", 0, 0.9), ("y", 1, 0.55)]
+    scores = pd.DataFrame(rows, columns=["model", "fold", "score"]).assign(
+        held_out=lambda table: table["fold"].astype(str),
+        seed=0,
+        metric="accuracy",
+        fit_seconds=1.0,
+        score_seconds=1.0,
+        n_train=20,
+        n_test=10,
+        error="",
+    )
+    result = Comparison(scores, ("accuracy",), "x", ("x", "y"))
+    means = result.summary()["accuracy", "mean"]
+    assert means["x"] == pytest.approx(0.7)
+    assert means["y"] == pytest.approx(0.725)
+    assert "2 folds that every model finished (of 3)" in str(result)

@@ -10,14 +10,14 @@ def differences(n_folds=8, seed=0):
 
 
 @pytest.mark.parametrize("n_folds", [2, 5, 30])
-@pytest.mark.parametrize("test_fraction", [0.0, 0.1, 1 / 3, 1.0])
+@pytest.mark.parametrize("test_train_ratio", [0.0, 0.1, 1 / 3, 1.0])
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
-def test_it_agrees_with_the_formula_of_nadeau_and_bengio(n_folds, test_fraction, confidence):
+def test_it_agrees_with_the_formula_of_nadeau_and_bengio(n_folds, test_train_ratio, confidence):
     values = differences(n_folds)
     variance = sum((v - values.mean()) ** 2 for v in values) / (n_folds - 1)
-    error = ((1 / n_folds + test_fraction) * variance) ** 0.5
+    error = ((1 / n_folds + test_train_ratio) * variance) ** 0.5
     expected = stats.t(df=n_folds - 1, loc=values.mean(), scale=error)
-    result = corrected_paired_test(values, test_fraction, confidence=confidence)
+    result = corrected_paired_test(values, test_train_ratio, confidence=confidence)
     assert result.difference == pytest.approx(values.mean())
     assert (result.low, result.high) == pytest.approx(expected.interval(confidence))
     assert result.statistic == pytest.approx(values.mean() / error)
