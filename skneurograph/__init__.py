@@ -1,4 +1,9 @@
-"""Graph models of neural recordings as scikit-learn estimators."""
+"""Graph models of neural recordings as scikit-learn estimators.
+
+Estimators are in `skneurograph.decoding`, transformers and `make_baseline` for models of
+one's own in `skneurograph.preprocessing`, readers of files in `skneurograph.datasets`,
+pictures in `skneurograph.plotting`.
+"""
 
 from importlib.metadata import PackageNotFoundError, version
 

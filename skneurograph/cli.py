@@ -89,6 +89,9 @@ def compare_command(
             raise ValueError("--task: 'next' is forecasting; expected 'behavior' or a covariate")
         loaded = _load(recordings, seeds[0])
         prepared = [recording.zscore() for recording in loaded]
+        if by == "class" and not any((part.neuron_classes != "").any() for part in prepared):
+            typer.echo("no recording has neuron classes: columns are neurons (--by name)", err=True)
+            by = "name"
         if by == "class":
             prepared = [recording.zscore() for recording in average_classes(prepared)]
         elif by != "name":
@@ -105,11 +108,16 @@ def compare_command(
         out.mkdir(parents=True, exist_ok=True)
     except (ValueError, OSError) as error:
         _fail(error)
-    typer.echo(f"{windows!r}; decoding {task}, one organism held out at a time")
-    _run(windows, lineup, out, jobs, seeds, "simulated" if not recordings else "")
+    header = (
+        f"{windows!r}; decoding {task}, one organism held out at a time\n"
+        f"columns by {by}, neurons {neurons}, lag {lag}{' (not causal)' if lag else ''}, "
+        f"seeds {', '.join(map(str, seeds))}, skneurograph {__version__}"
+    )
+    typer.echo(header)
+    _run(windows, lineup, out, jobs, seeds, "simulated" if not recordings else "", header)
 
 
-def _run(windows, lineup, out, jobs, seeds, note) -> None:  # type: ignore[no-untyped-def]
+def _run(windows, lineup, out, jobs, seeds, note, header) -> None:  # type: ignore[no-untyped-def]
     csv = out / "scores.csv"
     written = False
 
@@ -141,7 +149,7 @@ def _run(windows, lineup, out, jobs, seeds, note) -> None:  # type: ignore[no-un
         text += "\nsimulated recordings (make_worms), not real animals"
     typer.echo(text)
     result.to_csv(csv)
-    (out / "table.txt").write_text(text + "\n", encoding="utf-8")
+    (out / "table.txt").write_text(f"{header}\n{text}\n", encoding="utf-8")
     display = result.plot()
     if note:
         display.ax_.set_title("simulated recordings", fontsize="small")
@@ -204,7 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Usage errors of the parser, which has moved between libraries from version to version.
         if not hasattr(error, "format_message"):
             raise
-        typer.echo(f"error: {' '.join(error.format_message().split())}", err=True)
+        message = " ".join(error.format_message().split())
+        if message:
+            typer.echo(f"error: {message}", err=True)
         status = 2
     sys.exit(status)
 

@@ -70,13 +70,17 @@ def default_models(
         ``ridge``) on the flattened window, ``pca-logistic`` (``pca-ridge``) on the window
         of 10 principal components, ``mlp``, ``recurrent``, ``graph``.
     neurons : iterable of str, optional
-        Names of the neurons, for the feature names of the baselines.
+        Names of the neurons, for the feature names of the baselines. ``''`` among them makes
+        those columns anonymous for the graph model.
     **graph_parameters
         Given to the graph model, such as ``identities=windows.identities``.
 
     Returns
     -------
     dict of str to estimator
+        The penalties of the linear models suit some 3,000 windows of worms; with much other
+        data choose them by a search over organisms, or the comparison is unfair to them.
+        The nets expect z-scored activity (`Recording.zscore`); the baselines scale.
 
     Raises
     ------
@@ -89,6 +93,12 @@ def default_models(
     >>> list(default_models())
     ['chance', 'logistic', 'pca-logistic', 'mlp', 'recurrent', 'graph']
     """
+    names_of_neurons = [] if neurons is None else list(neurons)
+    if "" in names_of_neurons and "identities" not in graph_parameters:
+        # Anonymous columns hold other cells in every animal.
+        named = [name != "" for name in names_of_neurons]
+        graph_parameters["identities"] = [i if known else -1 for i, known in enumerate(named)]
+    neurons = names_of_neurons or None
     if kind == "classifier":
         models = _classifiers(neurons, graph_parameters)
     elif kind == "regressor":

@@ -336,7 +336,8 @@ def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], i
             f"neurons: got {', '.join(unknown[:5])}, in no recording; expected names of "
             "identified neurons"
         )
-    if unknown:
+    # A few are no surprise: animals differ. Most of them suggest names of another kind.
+    if 2 * len(unknown) > len(names):
         warnings.warn(
             f"neurons: no recording has {', '.join(unknown[:5])}"
             f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN",

@@ -71,7 +71,8 @@ class NetDecoder(BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-            Windows of activity; a neuron with NaN in a window is missing in it. Two
+            Windows of activity, roughly z-scored (`Recording.zscore`): nets do not scale.
+            A neuron with NaN in a window is missing in it. Two
             dimensions are read as windows of one frame. float32 windows, as
             `sliding_windows` gives them, are trained in single precision, all others in
             double precision.

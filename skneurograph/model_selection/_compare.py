@@ -117,6 +117,10 @@ def compare(
     metrics = (scoring,) if isinstance(scoring, str) else tuple(scoring)
     targets = np.asarray(y)
     organisms = None if groups is None else np.asarray(groups)
+    if classifies and len(np.unique(targets)) < 2:
+        raise ValueError(
+            f"y: got the single label {np.unique(targets).tolist()}; classifiers need two"
+        )
     splits = _splits(X, targets, organisms, cv, classifies)
     tasks = [
         delayed(_fit_and_score)(name, estimator, X, targets, organisms, fold, split, metrics, seed)
