@@ -18,7 +18,13 @@ _NO_VALUE = "no_validation"
 
 
 def check_windows(
-    estimator: BaseEstimator, X: Any, y: Any = _NO_VALUE, *, reset: bool
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any = _NO_VALUE,
+    *,
+    reset: bool,
+    min_times: int = 1,
+    nan_in_y: bool = False,
 ) -> tuple[NDArray | LazyWindows, Any]:
     """Validate windows (and a target), and remember or check their shape.
 
@@ -33,6 +39,10 @@ or LazyWindows
         Target, checked together with ``X``.
     reset : bool
         True in ``fit``.
+    min_times : int, default=1
+        Frames that a window needs at least.
+    nan_in_y : bool, default=False
+        Whether NaN in ``y`` marks neurons that were not recorded.
 
     Returns
     -------
@@ -49,12 +59,7 @@ or LazyWindows
     target: Any = None
     if isinstance(X, LazyWindows):
         if not isinstance(y, str):
-            if y is None:
-                raise ValueError(
-                    f"This {type(estimator).__name__} estimator requires y to be passed, "
-                    "but the target y is None."
-                )
-            target = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+            target = _check_target(estimator, y, nan_in_y)
             check_consistent_length(X, target)
         if len(X) == 0:
             raise ValueError(
@@ -79,6 +84,10 @@ or LazyWindows
         }
         if isinstance(y, str) and y == _NO_VALUE:
             X = validate_data(estimator, X, **options)
+        elif nan_in_y:
+            X = validate_data(estimator, X, **options)
+            target = _check_target(estimator, y, nan_in_y)
+            check_consistent_length(X, target)
         else:
             tags = estimator.__sklearn_tags__()
             X, target = validate_data(
@@ -98,7 +107,31 @@ or LazyWindows
                 "of one frame."
             )
     _check_shape(estimator, X.shape, reset=reset)
+    if X.shape[2] < min_times:
+        raise ValueError(
+            f"X has windows of {X.shape[2]} frame{'s' * (X.shape[2] > 1)}, but "
+            f"{type(estimator).__name__} needs at least {min_times}: consecutive frames, as "
+            f"sliding_windows(recordings, {max(8, min_times)}).X gives them (recordings may be an "
+            "array (n_times, n_neurons))"
+        )
     return X, target
+
+
+def _check_target(estimator: BaseEstimator, y: Any, allow_nan: bool) -> NDArray:
+    """Validate a target; with ``allow_nan`` it holds numbers, of up to three dimensions."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, "
+            "but the target y is None."
+        )
+    return check_array(
+        y,
+        ensure_2d=False,
+        allow_nd=allow_nan,
+        dtype=np.float64 if allow_nan else None,
+        ensure_all_finite="allow-nan" if allow_nan else True,
+        input_name="y",
+    )
 
 
 def _check_shape(estimator: BaseEstimator, shape: tuple[int, ...], *, reset: bool) -> None:

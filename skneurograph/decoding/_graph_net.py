@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skneurograph.decoding._base import NetDecoder
+from skneurograph._net_estimator import NetEstimator
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import GraphDecoder
 from skneurograph.training import TrainingData, cut_windows
@@ -45,11 +45,11 @@ _GRAPH_WINDOWS = 4096
 _GRAPH_ENTRIES = 200_000_000
 
 
-class GraphNet(NetDecoder):
+class GraphNet(NetEstimator):
     """Parameters, module and graphs that classifier and regressor share."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **NetDecoder._parameter_constraints,
+        **NetEstimator._parameter_constraints,
         "identities": [StrOptions({"all", "none"}), "array-like"],
         "decay": [None, Interval(Real, 0, None, closed="neither")],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],

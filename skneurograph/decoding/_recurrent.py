@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph.decoding._base import NetDecoder
+from skneurograph._net_estimator import NetEstimator
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
 from skneurograph.nn import RecurrentDecoder
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
 
-class _RecurrentNet(NetDecoder):
+class _RecurrentNet(NetEstimator):
     """Parameters and module that classifier and regressor share."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **NetDecoder._parameter_constraints,
+        **NetEstimator._parameter_constraints,
         "cell": [StrOptions({"lstm", "gru"})],
         "projection_size": [None, Interval(Integral, 1, None, closed="left")],
     }

@@ -1,4 +1,4 @@
-"""What the decoders share: from validated windows to a trained net and back."""
+"""What estimators with a net share: from validated windows to a trained net and back."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from skneurograph.training import (
 )
 from skneurograph.validation import check_groups, check_windows
 
-__all__ = ["NetDecoder"]
+__all__ = ["NetEstimator"]
 
 # Windows are evaluated in chunks of about this many elements of the largest tensor.
 _CHUNK_ELEMENTS = 8_000_000
 
 
-class NetDecoder(BaseEstimator):
+class NetEstimator(BaseEstimator):
     """Fit a torch module to windows and evaluate it; the targets are up to a mixin."""
 
     # Groups are wanted whenever metadata routing is on, without a set_fit_request.
@@ -93,6 +93,16 @@ class NetDecoder(BaseEstimator):
             If the input does not fit; the message names the argument.
         """
         windows, labels = check_windows(self, X, y, reset=True)
+        return self._fit_windows(windows, labels, sample_weight, groups)
+
+    def _fit_windows(
+        self,
+        windows: NDArray | LazyWindows,
+        labels: NDArray,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> Self:
+        """Train on validated windows and targets."""
         organisms = check_groups(groups, len(windows))
         weight = _check_sample_weight(
             sample_weight, np.zeros(len(windows)), dtype=np.float64, ensure_non_negative=True
@@ -144,7 +154,7 @@ class NetDecoder(BaseEstimator):
             warnings.warn(
                 f"training was interrupted in epoch {self.n_epochs_}: the best state is kept",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._finish(data)
         return self
@@ -242,7 +252,7 @@ class NetDecoder(BaseEstimator):
 
     def _elements_per_window(self) -> int:
         per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
-        return int(self.n_members * per_member)
+        return int(getattr(self, "n_members", 1) * per_member)
 
 
 def _recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
