@@ -115,14 +115,15 @@ class NetEstimator(BaseEstimator):
             organisms = None if organisms is None else organisms[counted]
         hold_out_seed, seed = draw_seeds(self.random_state, 2)
         kept, held = self._split(len(labels), organisms, hold_out_seed)
+        self.columns_ = _recorded_columns(windows[kept])
+        columns = self._used_columns()
+        self._prepare(windows[kept], weight[kept])
         target, weight, n_outputs = self._encode_target(labels, weight, kept)
         if held is not None:
             self._check_held_out(target[kept], target[held], weight[held])
         dtype = np.float64 if windows.dtype == np.float64 else np.float32
         if target.dtype.kind == "f":
             target = target.astype(dtype)
-        self.columns_ = _recorded_columns(windows[kept])
-        columns = self._used_columns()
         data = TrainingData(windows[kept], target[kept], weight[kept], columns)
         validation = None
         if held is not None:
@@ -165,6 +166,9 @@ class NetEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
+    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+        """Learn from the windows kept for training what the target and the module need."""
+
     @abstractmethod
     def _build_module(self, n_outputs: int) -> nn.Module:
         """Make the module; called under a seed."""
@@ -181,6 +185,25 @@ class NetEstimator(BaseEstimator):
     @abstractmethod
     def _loss(self) -> Any:
         """Give the loss of each window."""
+
+    def _encode_continuous(
+        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
+    ) -> tuple[NDArray, NDArray[np.float64], int]:
+        """Standardise a continuous target by the windows kept for training."""
+        outputs = np.asarray(y, dtype=np.float64)
+        self._is_flat = outputs.ndim == 1
+        outputs = outputs.reshape(len(outputs), -1)
+        self.y_mean_ = np.average(outputs[kept], axis=0, weights=weight[kept])
+        deviation = (outputs[kept] - self.y_mean_) ** 2
+        spread = np.sqrt(np.average(deviation, axis=0, weights=weight[kept]))
+        self.y_scale_ = np.where(spread > 0, spread, 1.0)
+        return (outputs - self.y_mean_) / self.y_scale_, weight, outputs.shape[1]
+
+    def _predict_continuous(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Predict such a target in its own units, averaged over the members."""
+        parts = [output.mean(dim=0) for _, output, _ in self._evaluate(windows)]
+        outputs = torch.cat(parts).cpu().numpy() * self.y_scale_ + self.y_mean_
+        return outputs[:, 0] if self._is_flat else outputs
 
     def _finish(self, data: TrainingData) -> None:
         """Set fitted attributes that need the trained net."""
@@ -231,7 +254,7 @@ class NetEstimator(BaseEstimator):
         return check_windows(self, X, reset=False)[0]
 
     def _evaluate(
-        self, windows: NDArray | LazyWindows, method: str = "__call__"
+        self, windows: NDArray | LazyWindows, method: str = "__call__", *arguments: Any
     ) -> Iterator[tuple[slice, Tensor, NDArray[np.intp] | None]]:
         """Evaluate the module on validated windows, chunk by chunk."""
         module = self.net_.module_
@@ -248,7 +271,7 @@ class NetEstimator(BaseEstimator):
                     part = part[:, columns]
                 # A copy: torch refuses read-only memory.
                 tensor = torch.tensor(part, dtype=parameter.dtype, device=parameter.device)
-                yield rows, run(tensor, *self._inputs(columns)), columns
+                yield rows, run(tensor, *arguments, *self._inputs(columns)), columns
 
     def _elements_per_window(self) -> int:
         per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)

@@ -18,6 +18,13 @@ from skneurograph.decoding import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
+from skneurograph.forecasting import (
+    GraphForecaster,
+    MLPForecaster,
+    PersistenceForecaster,
+    RecurrentForecaster,
+    VARForecaster,
+)
 from skneurograph.preprocessing import make_baseline
 
 __all__ = ["default_models"]
@@ -53,7 +60,7 @@ class _BalancedMLPClassifier(MLPClassifier):
 
 
 def default_models(
-    kind: Literal["classifier", "regressor"] = "classifier",
+    kind: Literal["classifier", "regressor", "forecaster"] = "classifier",
     *,
     names: Sequence[str] | None = None,
     neurons: Iterable[str] | None = None,
@@ -63,12 +70,15 @@ def default_models(
 
     Parameters
     ----------
-    kind : {"classifier", "regressor"}, default="classifier"
-        Labels of behaviour (all models weigh classes equally) or a continuous covariate.
+    kind : {"classifier", "regressor", "forecaster"}, default="classifier"
+        Labels of behaviour (all models weigh classes equally), a continuous covariate, or
+        the frames that follow.
     names : sequence of str, optional
         Which models, in which order. By default all: ``chance``, ``logistic`` (or
         ``ridge``) on the flattened window, ``pca-logistic`` (``pca-ridge``) on the window
-        of 10 principal components, ``mlp``, ``recurrent``, ``graph``.
+        of 10 principal components, ``mlp``, ``recurrent``, ``graph``; of forecasters
+        ``persistence``, ``ar`` (each neuron by itself), ``var``, ``mlp``, ``recurrent``,
+        ``graph``.
     neurons : iterable of str, optional
         Names of the neurons, for the feature names of the baselines. ``''`` among them makes
         those columns anonymous for the graph model.
@@ -103,8 +113,10 @@ def default_models(
         models = _classifiers(neurons, graph_parameters)
     elif kind == "regressor":
         models = _regressors(neurons, graph_parameters)
+    elif kind == "forecaster":
+        models = _forecasters(graph_parameters)
     else:
-        raise ValueError(f"kind: got {kind!r}; expected 'classifier' or 'regressor'")
+        raise ValueError(f"kind: got {kind!r}; expected 'classifier', 'regressor' or 'forecaster'")
     if names is None:
         return models
     unknown = [name for name in names if name not in models]
@@ -143,4 +155,15 @@ def _regressors(
         "mlp": make_baseline(MLPRegressor(**_PERCEPTRON), neurons=neurons),
         "recurrent": RecurrentRegressor(),
         "graph": GraphRegressor(**graph_parameters),
+    }
+
+
+def _forecasters(graph_parameters: dict[str, Any]) -> dict[str, BaseEstimator]:
+    return {
+        "persistence": PersistenceForecaster(),
+        "ar": VARForecaster(order=0),
+        "var": VARForecaster(),
+        "mlp": MLPForecaster(),
+        "recurrent": RecurrentForecaster(),
+        "graph": GraphForecaster(**graph_parameters),
     }

@@ -17,7 +17,7 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.lazy import LazyWindows
-from skneurograph.validation import check_windows
+from skneurograph.validation import check_windows, neuron_names
 
 __all__ = [
     "FlattenWindows",
@@ -84,27 +84,6 @@ class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
         return adapter.create_container(values[:, :, 0], X, columns=self.get_feature_names_out)
 
 
-def _neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]:
-    """Names of the neurons: given, seen in fit as column names, or x0, x1, ..."""
-    n_neurons = estimator.n_features_in_
-    seen = getattr(estimator, "feature_names_in_", None)
-    if given is None:
-        return (
-            [str(name) for name in seen]
-            if seen is not None
-            else [f"x{i}" for i in range(n_neurons)]
-        )
-    names = [str(name) for name in np.asarray(given, dtype=object)]
-    if len(names) != n_neurons:
-        raise ValueError(
-            "input_features should have length equal to number of features (neurons) "
-            f"({n_neurons}), got {len(names)}"
-        )
-    if seen is not None and names != list(seen):
-        raise ValueError("input_features is not equal to feature_names_in_")
-    return [name or f"x{i}" for i, name in enumerate(names)]
-
-
 class FlattenWindows(_WindowTransformer):
     """Lay each window out as one row, so that any scikit-learn estimator can read it.
 
@@ -153,7 +132,7 @@ class FlattenWindows(_WindowTransformer):
         """
         check_windows(self, X, reset=True)
         if self.neurons is not None:
-            _neuron_names(self, self.neurons)
+            neuron_names(self, self.neurons)
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
@@ -184,7 +163,7 @@ class FlattenWindows(_WindowTransformer):
         ndarray of str
         """
         check_is_fitted(self)
-        names = _neuron_names(self, input_features if self.neurons is None else self.neurons)
+        names = neuron_names(self, input_features if self.neurons is None else self.neurons)
         last = self.n_times_in_ - 1
         frames = [f"[t-{last - t}]" if t < last else "[t]" for t in range(self.n_times_in_)]
         return np.array([name + frame for name in names for frame in frames], dtype=object)

@@ -271,14 +271,33 @@ class Recording:
         edges = [0, *breaks.tolist(), self.n_times]
         return list(itertools.pairwise(edges))
 
-    def zscore(self) -> Recording:
+    def zscore(self, *, until: float | None = None) -> Recording:
         """Scale each neuron to zero mean and unit variance over this recording.
 
         The statistics are those of the animal's own traces, no label is used. A
         constant neuron becomes zero; NaN stays NaN.
+
+        Parameters
+        ----------
+        until : float, optional
+            Take the statistics from the frames before that time, in seconds, so that a
+            split in time does not leak what comes later.
+
+        Raises
+        ------
+        ValueError
+            If no frame lies before ``until``.
         """
         activity = self.activity.astype(np.float64)
         recorded = ~np.isnan(activity)
+        if until is not None:
+            before = self.time < until - 5e-4 / self.sampling_rate
+            if not before.any():
+                raise ValueError(
+                    f"Recording.zscore: no frame before until={until:g} s; {self.organism!r} "
+                    f"starts at {self.time[0]:g} s."
+                )
+            recorded &= before[:, None]
         n_recorded = np.maximum(recorded.sum(axis=0), 1)
         centred = activity - np.where(recorded, activity, 0).sum(axis=0) / n_recorded
         variance = np.where(recorded, centred, 0) ** 2

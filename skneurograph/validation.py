@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from skneurograph.lazy import LazyWindows
 
-__all__ = ["check_groups", "check_identities", "check_windows"]
+__all__ = ["check_groups", "check_identities", "check_windows", "neuron_names"]
 
 _NO_VALUE = "no_validation"
 
@@ -198,3 +198,30 @@ def check_groups(groups: Any, n_windows: int) -> NDArray | None:
             f"shape ({n_windows},)"
         )
     return groups
+
+
+def neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]:
+    """Names of the neurons: given, seen in fit as column names, or x0, x1, ...
+
+    Raises
+    ------
+    ValueError
+        If there is not one name per neuron, or other names than in ``fit``.
+    """
+    n_neurons = estimator.n_features_in_
+    seen = getattr(estimator, "feature_names_in_", None)
+    if given is None:
+        return (
+            [str(name) for name in seen]
+            if seen is not None
+            else [f"x{i}" for i in range(n_neurons)]
+        )
+    names = [str(name) for name in np.asarray(given, dtype=object)]
+    if len(names) != n_neurons:
+        raise ValueError(
+            "input_features should have length equal to number of features (neurons) "
+            f"({n_neurons}), got {len(names)}"
+        )
+    if seen is not None and names != list(seen):
+        raise ValueError("input_features is not equal to feature_names_in_")
+    return [name or f"x{i}" for i, name in enumerate(names)]

@@ -1,7 +1,6 @@
 """What the animal does: decoders of labels and of continuous behaviour."""
 
-from skneurograph.decoding._graph import GraphClassifier, GraphRegressor
-from skneurograph.decoding._graph_net import WANG_2021
+from skneurograph.decoding._graph import WANG_2021, GraphClassifier, GraphRegressor
 from skneurograph.decoding._recurrent import RecurrentClassifier, RecurrentRegressor
 
 __all__ = [

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
 
-from skneurograph.decoding._graph_net import GraphNet
+from skneurograph._graph_net import GraphNet
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
+from skneurograph.nn import GraphDecoder
 
-__all__ = ["GraphClassifier", "GraphRegressor"]
+__all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
+
+WANG_2021: dict[str, Any] = {
+    "edge_model": "mlp",
+    "edge_activation": "sigmoid",
+    "pooling": "concat",
+    "hidden_size": 12,
+    "n_rounds": 1,
+    "n_members": 1,
+    "decay": None,
+    "dropout": 0.0,
+    "neuron_dropout": 0.0,
+    "weight_decay": 0.0,
+    "learning_rate": 1e-3,
+}
+"""The architecture of Wang et al. (2021) as parameters of `GraphClassifier`.
+
+Use windows of two frames, from which the activity and its change, the inputs of the
+paper, follow linearly.
+"""
 
 
-class GraphClassifier(ClassifierPart, GraphNet):
+class _GraphDecodingNet(GraphNet):
+    """What the graph classifier and regressor add: frames that fade with age."""
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **GraphNet._parameter_constraints,
+        "decay": [None, Interval(Real, 0, None, closed="neither")],
+    }
+
+    def _build_module(self, n_outputs: int) -> GraphDecoder:
+        return self._build_decoder(n_outputs, self.decay)
+
+
+class GraphClassifier(ClassifierPart, _GraphDecodingNet):
     """Tell behaviour from neural activity through a graph inferred from it.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
@@ -135,7 +169,7 @@ class GraphClassifier(ClassifierPart, GraphNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **GraphNet._parameter_constraints,
+        **_GraphDecodingNet._parameter_constraints,
         **ClassifierPart._target_constraints,
     }
 
@@ -189,7 +223,7 @@ class GraphClassifier(ClassifierPart, GraphNet):
         self.verbose = verbose
 
 
-class GraphRegressor(RegressorPart, GraphNet):
+class GraphRegressor(RegressorPart, _GraphDecodingNet):
     """Tell continuous behaviour from neural activity through a graph inferred from it.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
@@ -305,7 +339,7 @@ class GraphRegressor(RegressorPart, GraphNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **GraphNet._parameter_constraints,
+        **_GraphDecodingNet._parameter_constraints,
         **RegressorPart._target_constraints,
     }
 

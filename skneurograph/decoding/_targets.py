@@ -15,37 +15,11 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
-from torch import Tensor
-from torch.nn import functional as F
 
 from skneurograph.lazy import LazyWindows
+from skneurograph.nn import cross_entropy, squared_error
 
 __all__ = ["ClassifierPart", "RegressorPart"]
-
-
-def cross_entropy(output: Tensor, target: Tensor, training: bool, *, smoothing: float) -> Tensor:
-    """Cross-entropy of each window, averaged over the members of an ensemble.
-
-    Parameters
-    ----------
-    output : Tensor of shape (n_members, n_windows, n_classes)
-    target : int Tensor of shape (n_windows,)
-    training : bool
-        Labels are smoothed in training only, so that validation measures the task.
-    smoothing : float
-    """
-    losses = F.cross_entropy(
-        output.permute(1, 2, 0),
-        target[:, None].expand(-1, len(output)),
-        reduction="none",
-        label_smoothing=smoothing if training else 0.0,
-    )
-    return losses.mean(dim=1)
-
-
-def squared_error(output: Tensor, target: Tensor, training: bool) -> Tensor:
-    """Squared error of each window, averaged over outputs and members."""
-    return (output - target).square().mean(dim=(0, 2))
 
 
 class ClassifierPart(ClassifierMixin):
@@ -128,14 +102,7 @@ class RegressorPart(RegressorMixin):
     def _encode_target(
         self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
     ) -> tuple[NDArray, NDArray[np.float64], int]:
-        outputs = np.asarray(y, dtype=np.float64)
-        self._is_flat = outputs.ndim == 1
-        outputs = outputs.reshape(len(outputs), -1)
-        self.y_mean_ = np.average(outputs[kept], axis=0, weights=weight[kept])
-        deviation = (outputs[kept] - self.y_mean_) ** 2
-        spread = np.sqrt(np.average(deviation, axis=0, weights=weight[kept]))
-        self.y_scale_ = np.where(spread > 0, spread, 1.0)
-        return (outputs - self.y_mean_) / self.y_scale_, weight, outputs.shape[1]
+        return self._encode_continuous(y, weight, kept)
 
     def _loss(self) -> Any:
         return squared_error
@@ -152,9 +119,7 @@ class RegressorPart(RegressorMixin):
         ndarray of shape (n_windows,) or (n_windows, n_outputs)
             In the units of ``y``.
         """
-        parts = [output.mean(dim=0) for _, output, _ in self._evaluate(self._checked(X))]
-        outputs = torch.cat(parts).cpu().numpy() * self.y_scale_ + self.y_mean_
-        return outputs[:, 0] if self._is_flat else outputs
+        return self._predict_continuous(self._checked(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -33,7 +33,7 @@ def compare(
     *,
     groups: ArrayLike | None = None,
     cv: Any = None,
-    scoring: str | Sequence[str] | None = None,
+    scoring: str | Sequence[str] | Mapping[str, Callable[..., float]] | None = None,
     reference: str | None = None,
     seeds: Sequence[int] = (0,),
     n_jobs: int | None = None,
@@ -52,15 +52,16 @@ def compare(
     estimators : mapping of str to estimator, or iterable of (str, estimator)
         Such as `skneurograph.default_models` gives.
     X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-    y : array-like of shape (n_windows,)
+    y : array-like of shape (n_windows,), or of the shape of the frames to forecast
     groups : array-like of shape (n_windows,), optional
         Organism of each window.
     cv : splitter, int or iterable of splits, default=None
         None holds out one organism at a time (`LeaveOneGroupOut`).
-    scoring : str or sequence of str, default=None
-        Names of scikit-learn scorers, the main one first. None takes
-        ``balanced_accuracy, accuracy, f1_macro`` for classifiers and ``r2,
-        neg_root_mean_squared_error`` for regressors.
+    scoring : str, sequence of str or mapping of str to scorer, default=None
+        Names of scikit-learn scorers, or scorers ``(estimator, X, y) -> float`` by name,
+        the main one first; higher is better. None takes ``balanced_accuracy, accuracy,
+        f1_macro`` for classifiers and ``r2, neg_root_mean_squared_error`` for regressors.
+        `forecast_scorers` gives those of forecasts.
     reference : str, default=None
         Model that the others are tested against: by default the first.
     seeds : sequence of int, default=(0,)
@@ -115,6 +116,7 @@ def compare(
     if scoring is None:
         scoring = CLASSIFICATION_SCORES if classifies else REGRESSION_SCORES
     metrics = (scoring,) if isinstance(scoring, str) else tuple(scoring)
+    scorers = dict(scoring) if isinstance(scoring, Mapping) else list(metrics)
     targets = np.asarray(y)
     organisms = None if groups is None else np.asarray(groups)
     if classifies and len(np.unique(targets)) < 2:
@@ -123,7 +125,7 @@ def compare(
         )
     splits = _splits(X, targets, organisms, cv, classifies)
     tasks = [
-        delayed(_fit_and_score)(name, estimator, X, targets, organisms, fold, split, metrics, seed)
+        delayed(_fit_and_score)(name, estimator, X, targets, organisms, fold, split, scorers, seed)
         for fold, split in enumerate(splits)
         for name, estimator in named.items()
         for seed in (seeds if _is_random(estimator) else seeds[:1])
@@ -233,7 +235,7 @@ def _fit_and_score(
     groups: NDArray | None,
     fold: int,
     split: tuple[NDArray[np.intp], NDArray[np.intp]],
-    metrics: tuple[str, ...],
+    scorers: list[str] | dict[str, Callable[..., float]],
     seed: int,
 ) -> pd.DataFrame:
     """Fit and score one model on one fold; a row per metric."""
@@ -252,7 +254,7 @@ def _fit_and_score(
                 X,
                 y,
                 cv=[(train, test)],
-                scoring=list(metrics),
+                scoring=scorers,
                 params={"groups": groups} if wants else None,
                 error_score="raise",
                 return_estimator=True,
@@ -270,8 +272,8 @@ def _fit_and_score(
             "fold": fold,
             "held_out": _held_out(groups, test, fold),
             "seed": seed,
-            "metric": list(metrics),
-            "score": [float(found[f"test_{m}"][0]) if found else np.nan for m in metrics],
+            "metric": list(scorers),
+            "score": [float(found[f"test_{m}"][0]) if found else np.nan for m in scorers],
             "fit_seconds": float(found["fit_time"][0]) if found else np.nan,
             "score_seconds": float(found["score_time"][0]) if found else np.nan,
             "n_train": len(train),

@@ -134,20 +134,33 @@ class Comparison:
         return ComparisonDisplay.from_comparison(self, metric=metric, ax=ax)
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+    def to_text(self, metric: str | None = None) -> str:
+        """Lay out the summary as a table, with the paired tests of one metric.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The first one by default.
+        """
+        main = self._metric(metric)
         summary = self.summary()
         table = pd.DataFrame(index=pd.Index(self.models, name="model"))
-        for metric in self.metrics:
-            table[metric] = [
+        for name in self.metrics:
+            table[name] = [
                 f"{mean:.3f} ± {sd:.3f}"
-                for mean, sd in zip(summary[metric, "mean"], summary[metric, "sd"])
+                for mean, sd in zip(summary[name, "mean"], summary[name, "sd"])
             ]
         table["fit [s]"] = summary["fit", "seconds"].map("{:.1f}".format)
         if self.reference in self.models and len(self.models) > 1 and len(self.by_fold()) > 1:
-            tests = self.paired_tests()
+            tests = self.paired_tests(metric=main)
             column = f"vs {self.reference}"
             table[column] = "-"
-            for name, row in tests.iterrows():
-                table.loc[str(name), column] = (
+            for model, row in tests.iterrows():
+                table.loc[str(model), column] = (
                     f"{row['difference']:+.3f} (p={row['p_value']:.2f}, "
                     f"{row['wins']:.0f}/{row['n_folds']:.0f})"
                 )
@@ -159,13 +172,11 @@ class Comparison:
         if n_seeds > 1:
             note += f", averaged over {n_seeds} seeds"
         if f"vs {self.reference}" in table:
-            note += f"; vs {self.reference}: difference in {self.metrics[0]}, Nadeau-Bengio p, wins"
+            note += f"; vs {self.reference}: difference in {main}, Nadeau-Bengio p, wins"
         failed = sorted(set(self.scores.loc[self.scores["error"] != "", "model"]))
         if failed:
             note += f"\nfits failed for: {', '.join(failed)} (column 'error' of the scores)"
         return f"{table.to_string()}\n{note}"
-
-    __repr__ = __str__
 
     def _metric(self, metric: str | None) -> str:
         chosen = self.metrics[0] if metric is None else metric

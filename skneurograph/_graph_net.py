@@ -1,9 +1,9 @@
-"""What graph classifier and regressor share: module, identities, inferred graphs."""
+"""What estimators share that infer a graph on the way: identities, inferred graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -18,26 +18,7 @@ from skneurograph.nn import GraphDecoder
 from skneurograph.training import TrainingData, cut_windows
 from skneurograph.validation import check_identities
 
-__all__ = ["WANG_2021", "GraphNet"]
-
-WANG_2021: dict[str, Any] = {
-    "edge_model": "mlp",
-    "edge_activation": "sigmoid",
-    "pooling": "concat",
-    "hidden_size": 12,
-    "n_rounds": 1,
-    "n_members": 1,
-    "decay": None,
-    "dropout": 0.0,
-    "neuron_dropout": 0.0,
-    "weight_decay": 0.0,
-    "learning_rate": 1e-3,
-}
-"""The architecture of Wang et al. (2021) as parameters of `GraphClassifier`.
-
-Use windows of two frames, from which the activity and its change, the inputs of the
-paper, follow linearly.
-"""
+__all__ = ["GraphNet"]
 
 # The mean graph is taken over at most this many training windows, evenly spaced, and over
 # fewer where one graph has many entries.
@@ -46,26 +27,25 @@ _GRAPH_ENTRIES = 200_000_000
 
 
 class GraphNet(NetEstimator):
-    """Parameters, module and graphs that classifier and regressor share."""
+    """Parameters, identities and graphs of estimators whose module infers a graph."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **NetEstimator._parameter_constraints,
         "identities": [StrOptions({"all", "none"}), "array-like"],
-        "decay": [None, Interval(Real, 0, None, closed="neither")],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
         "pooling": [StrOptions({"mean", "attention", "concat"})],
     }
 
-    def _build_module(self, n_outputs: int) -> GraphDecoder:
+    def _build_decoder(self, n_outputs: int, decay: float | None) -> GraphDecoder:
         labels = self._identity_labels()
         return GraphDecoder(
             self.n_times_in_,
             n_outputs,
             torch.from_numpy(labels[self.columns_]),
             n_members=self.n_members,
-            decay=self.decay,
+            decay=decay,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
             edge_model=self._edge_model(labels),

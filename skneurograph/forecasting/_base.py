@@ -1,0 +1,168 @@
+"""What forecasters share: targets with one column per neuron, rollouts, scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+
+from skneurograph.lazy import LazyWindows
+from skneurograph.metrics import masked_r2_score
+from skneurograph.training import cut_windows
+from skneurograph.validation import check_windows
+
+__all__ = ["ForecasterPart", "StepForecaster"]
+
+# Windows are forecast in chunks of about this many numbers.
+_CHUNK_ELEMENTS = 4_000_000
+
+
+class ForecasterPart(RegressorMixin):
+    """The interface of forecasters; what a step is, is up to the class."""
+
+    def predict(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Predict the frame that follows each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons)
+            NaN for neurons that are missing in a window. After a fit to another target,
+            predictions of it in its shape.
+        """
+        check_is_fitted(self)
+        windows, _ = check_windows(self, X, reset=False)
+        if not self.forecasts_frames_:
+            return self._predict_plain(windows)
+        return self._roll_out(windows, 1)[:, :, 0]
+
+    def forecast(self, X: ArrayLike | LazyWindows, n_steps: int) -> NDArray[np.floating]:
+        """Forecast the frames that follow each window, feeding back what was predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        n_steps : int
+            Frames to forecast.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_steps)
+            NaN for neurons that are missing in a window. The first step is ``predict(X)``.
+
+        Raises
+        ------
+        ValueError
+            If ``n_steps`` is not a positive integer, or if the estimator was fitted to a
+            target that is not the following frame.
+        """
+        check_is_fitted(self)
+        if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
+            raise ValueError(f"n_steps: got {n_steps!r}; expected a positive integer")
+        if not self.forecasts_frames_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted to a target without a column per neuron: only "
+                "a fit to the following frame (sliding_windows(..., target='next')) can forecast"
+            )
+        windows, _ = check_windows(self, X, reset=False)
+        return self._roll_out(windows, int(n_steps))
+
+    def score(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Coefficient of determination of the forecasts (`metrics.masked_r2_score`).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows, n_neurons) or (n_windows, n_neurons, n_horizons)
+            The following frame, or several, averaged over horizons.
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        if not self.forecasts_frames_:
+            return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
+        truth = np.asarray(y)
+        found = self.predict(X) if truth.ndim < 3 else self.forecast(X, truth.shape[2])
+        return float(masked_r2_score(truth, found, sample_weight=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    @abstractmethod
+    def _roll_out(self, windows: NDArray | LazyWindows, n_steps: int) -> NDArray[np.floating]:
+        """Forecast validated windows, (n_windows, n_neurons, n_steps), NaN where missing."""
+
+    @abstractmethod
+    def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Predict a target that is not the following frame."""
+
+    def _check_fit(self, X: Any, y: Any) -> tuple[NDArray | LazyWindows, NDArray]:
+        """Validate windows and target, and see what the target is."""
+        windows, target = check_windows(self, X, y, reset=True, nan_in_y=True)
+        self.forecasts_frames_ = reads_frames(target, windows.shape[1])
+        if target.ndim > 2 and not self.forecasts_frames_:
+            raise ValueError(
+                f"y: got shape {target.shape}; expected the following frame(s), shape "
+                f"(n_windows, {windows.shape[1]}) or (n_windows, {windows.shape[1]}, n_steps), or "
+                "another target of one or two dimensions"
+            )
+        if not self.forecasts_frames_ and np.isnan(target).any():
+            raise ValueError(
+                "Input y contains NaN: only a target with one column per neuron may, where the "
+                "neuron was not recorded"
+            )
+        if self.forecasts_frames_ and np.isnan(target).all():
+            raise ValueError("y: no neuron is recorded in any following frame, every value is NaN")
+        return windows, target
+
+
+class StepForecaster(ForecasterPart, BaseEstimator):
+    """A forecaster without a net, which forecasts arrays of windows."""
+
+    def _roll_out(self, windows: NDArray | LazyWindows, n_steps: int) -> NDArray[np.floating]:
+        parts = []
+        for part in in_chunks(windows, n_steps):
+            steps = self._steps(part, n_steps)
+            steps[np.isnan(part).any(axis=2)] = np.nan
+            parts.append(steps.astype(part.dtype, copy=False))
+        return np.concatenate(parts)
+
+    @abstractmethod
+    def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
+        """Forecast an array of windows; what is missing is set to NaN afterwards."""
+
+
+def reads_frames(target: NDArray, n_neurons: int) -> bool:
+    """Whether a target is the following frame(s): it has one column per neuron."""
+    return target.ndim in (2, 3) and target.shape[1] == n_neurons
+
+
+def first_frame(target: NDArray) -> NDArray:
+    """Give the frame that directly follows the windows."""
+    return target if target.ndim == 2 else target[:, :, 0]
+
+
+def in_chunks(windows: NDArray | LazyWindows, n_steps: int = 0) -> Iterator[NDArray]:
+    """Give windows as contiguous arrays of bounded size."""
+    _, n_neurons, n_times = windows.shape
+    size = max(1, _CHUNK_ELEMENTS // max(1, n_neurons * (n_times + n_steps)))
+    for start in range(0, len(windows), size):
+        yield cut_windows(windows, slice(start, min(start + size, len(windows))), None)

@@ -1,0 +1,269 @@
+"""Forecast every neuron over a graph that is inferred from the activity itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
+from torch import Tensor, nn
+
+from skneurograph._graph_net import GraphNet
+from skneurograph.forecasting._base import in_chunks
+from skneurograph.forecasting._net import NetForecaster
+from skneurograph.lazy import LazyWindows
+from skneurograph.nn import SILENT, GraphFrames
+
+__all__ = ["GraphForecaster"]
+
+
+class GraphForecaster(NetForecaster, GraphNet):
+    """Forecast neural activity through a graph inferred from it.
+
+    After Wang et al. [1]_: the last frames of each neuron are encoded by a shared network,
+    a directed graph over the recorded neurons is inferred, messages pass over it, and the
+    change of each neuron is read out, beside an autoregression on its own frames. Further
+    steps feed the forecasts back over the same graph; training rolls out as well, so that
+    long forecasts stay good. Missing neurons (NaN) neither send nor receive nor count.
+
+    A target other than the following frames is read out from the pooled graph, as
+    `skneurograph.decoding.GraphRegressor` does it.
+
+    Parameters
+    ----------
+    identities : {"all", "none"} or array-like of int of shape (n_neurons,), default="all"
+        Which columns carry an identity. ``"all"``: every column is a neuron of its own,
+        the same in every organism. ``"none"``: neurons are exchangeable, their order does
+        not matter. An array gives one integer per column, -1 for anonymous neurons;
+        columns with the same integer (left and right, say) share an identity.
+        `Windows.identities` gives such an array.
+    n_lags : int, default=5
+        Frames of each neuron that a step reads; at most those of a window.
+    hidden_size : int, default=16
+        Features of a neuron.
+    n_rounds : int, default=1
+        Rounds of message passing over the inferred graph; 0 forecasts each neuron by
+        itself.
+    edge_model : {"auto", "identity", "bilinear", "mlp"}, default="auto"
+        What the graph is inferred from. ``"identity"``: a score learned for each pair of
+        identities, one graph for all windows, restricted to the recorded neurons.
+        ``"bilinear"`` and ``"mlp"``: the encodings of the pair at the end of each window,
+        by a bilinear form or by a network with one hidden layer, as in Wang et al. and
+        NRI [2]_. ``"auto"`` is ``"identity"`` where neurons carry identities, else
+        ``"bilinear"``.
+    edge_activation : {"softmax", "sigmoid"}, default="softmax"
+        Softmax over the senders of a receiver, or an independent gate for each edge.
+    pooling : {"mean", "attention", "concat"}, default="mean"
+        How neurons become one vector for a target other than the following frames; see
+        `skneurograph.decoding.GraphRegressor`.
+    n_rollout : int, default=8
+        Frames at the end of a training window that training forecasts as well, from those
+        before, feeding forecasts back, so that long forecasts stay good; fewer in short
+        windows. 0 trains on the following frame(s) alone.
+    n_members : int, default=3
+        Networks trained from different initial values; their forecasts are averaged.
+    dropout : float, default=0.1
+        Probability of dropping a feature of a neuron before the readout, in training.
+    neuron_dropout : float, default=0.7
+        Probability of dropping a whole neuron in training. What neurons tell about each
+        other differs from animal to animal; dropping most of them keeps what is reliable.
+    learning_rate : float, default=0.003
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=8
+        Passes through the windows. An epoch has at least 16 steps, however few the
+        windows.
+    batch_size : int, default=64
+        Windows of a mini-batch.
+    patience : int or None, default=None
+        Epochs without improvement of the validation loss after which training stops and
+        the best state is restored. None trains for ``max_epochs``, to the end of the
+        schedule of the learning rate.
+    validation_fraction : float, default=0.2
+        Part held out when ``patience`` is given: of the organisms if ``groups`` are
+        routed, otherwise the last windows, which are taken to be in order of time.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net, as they are: what they collect stays in them. Callbacks
+        that score predictions themselves (``EpochScoring``) are not supported.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, mini-batches, dropout and held-out organisms. The same integer
+        gives the same model on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the losses of every epoch.
+
+    Attributes
+    ----------
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean inferred graph of the training windows (of at most 4,096 evenly spaced ones,
+        fewer for many neurons). Entry ``[i, j]`` is the influence of sender ``j`` on
+        receiver ``i``; the diagonal is zero and pairs that were never recorded are NaN.
+        Absent with ``n_rounds=0``.
+    forecasts_frames_ : bool
+        Whether the target of ``fit`` was the following frame.
+    columns_ : ndarray of int
+        Neurons recorded in training. Other identified neurons are forecast by what all
+        neurons share, and send nothing.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the best state so far is kept.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    VARForecaster : The linear rival.
+    RecurrentForecaster : The structure-agnostic rival.
+
+    References
+    ----------
+    .. [1] P. Y. Wang, S. Sapra, V. K. George, G. A. Silva (2021). Generalizable machine
+       learning in neuroscience using graph neural networks. Frontiers in Artificial
+       Intelligence 4, 618372. doi:10.3389/frai.2021.618372
+    .. [2] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
+       inference for interacting systems. ICML. arXiv:1802.04687
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> from skneurograph.forecasting import GraphForecaster
+    >>> trace = np.sin(np.arange(100)[:, None] / [5.0, 8.0, 13.0])
+    >>> windows = sliding_windows(trace, 8, target="next")
+    >>> model = GraphForecaster(max_epochs=2, random_state=0).fit(windows.X, windows.y)
+    >>> model.forecast(windows.X[:2], 16).shape, model.graph_.shape
+    ((2, 3, 16), (3, 3))
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **GraphNet._parameter_constraints,
+        "n_lags": [Interval(Integral, 1, None, closed="left")],
+        "n_rollout": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
+        n_lags: int = 5,
+        hidden_size: int = 16,
+        n_rounds: int = 1,
+        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
+        edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        pooling: Literal["mean", "attention", "concat"] = "mean",
+        n_rollout: int = 8,
+        n_members: int = 3,
+        dropout: float = 0.1,
+        neuron_dropout: float = 0.7,
+        learning_rate: float = 0.003,
+        weight_decay: float = 0.01,
+        max_epochs: int = 8,
+        batch_size: int = 64,
+        patience: int | None = None,
+        validation_fraction: float = 0.2,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.identities = identities
+        self.n_lags = n_lags
+        self.hidden_size = hidden_size
+        self.n_rounds = n_rounds
+        self.edge_model = edge_model
+        self.edge_activation = edge_activation
+        self.pooling = pooling
+        self.n_rollout = n_rollout
+        self.n_members = n_members
+        self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _n_inside(self) -> int:
+        return min(self.n_rollout, max(0, self.n_times_in_ - self.n_lags))
+
+    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+        super()._prepare(windows, weight)
+        self._autoregression = self._fit_autoregression(windows, weight)
+
+    def _fit_autoregression(
+        self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Fit the change between the last two frames to the frames before, all neurons together."""
+        n_lags = min(self.n_lags, self.n_times_in_ - 1)
+        if n_lags == 0:
+            return np.zeros(1)
+        products, sums, total, start = np.zeros((n_lags, n_lags)), np.zeros(n_lags), 0.0, 0
+        for part in in_chunks(windows):
+            frames = self._scaler.standardise(part[:, :, -n_lags - 1 :])[:, self.columns_]
+            known = ~np.isnan(frames).any(axis=2)
+            share = (known * weight[start : start + len(part), None])[known]
+            lags, change = frames[known][:, :-1], np.diff(frames[known])[:, -1]
+            products += (lags * share[:, None]).T @ lags
+            sums += (lags * share[:, None]).T @ change
+            total += share.sum()
+            start += len(part)
+        solved = np.linalg.solve(products + 1e-3 * max(total, 1e-9) * np.eye(n_lags), sums)
+        return np.concatenate([np.zeros(min(self.n_lags, self.n_times_in_) - n_lags), solved])
+
+    def _build_frames(self, n_inside: int, n_ahead: int) -> GraphFrames:
+        labels = self._identity_labels()
+        return GraphFrames(
+            self.n_members,
+            min(self.n_lags, self.n_times_in_),
+            torch.from_numpy(labels[self.columns_]),
+            torch.from_numpy(self._autoregression).to(torch.get_default_dtype()),
+            hidden_size=self.hidden_size,
+            n_rounds=self.n_rounds,
+            edge_model=self._edge_model(labels),
+            edge_activation=self.edge_activation,
+            dropout=self.dropout,
+            n_inside=n_inside,
+            n_ahead=n_ahead,
+            neuron_dropout=self.neuron_dropout,
+        )
+
+    def _build_plain(self, n_outputs: int) -> nn.Module:
+        return self._build_decoder(n_outputs, decay=None)
+
+    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
+        if not self.forecasts_frames_:
+            return super()._prediction_columns(X)
+        # Neurons that training has not seen are forecast too.
+        recorded = ~np.isnan(X).any(axis=2).all(axis=0)
+        recorded[self.columns_] = True
+        return (
+            self._used_columns()
+            if recorded.sum() == len(self.columns_)
+            else np.flatnonzero(recorded)
+        )
+
+    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
+        if columns is None or columns is self.columns_ or not self.forecasts_frames_:
+            return super()._inputs(columns)
+        labels = self._labels[columns].copy()
+        labels[(labels < 0) & ~self._anonymous[columns]] = SILENT
+        parameter = next(self.net_.module_.parameters())
+        mean, scale = (
+            torch.from_numpy(values[columns]).to(parameter)
+            for values in (self._scaler.mean, self._scaler.scale)
+        )
+        return torch.from_numpy(labels).to(parameter.device), mean, scale

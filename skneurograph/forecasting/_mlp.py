@@ -1,0 +1,169 @@
+"""Forecast with a perceptron on the flattened window: the rival that knows no structure."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils._param_validation import Interval
+from torch import nn
+
+from skneurograph._net_estimator import NetEstimator
+from skneurograph.forecasting._net import NetForecaster
+from skneurograph.nn import PerceptronDecoder, PerceptronFrames
+
+__all__ = ["MLPForecaster"]
+
+
+class MLPForecaster(NetForecaster):
+    """Forecast all neurons with a perceptron on their last frames.
+
+    A structure-agnostic rival of the graph model: one hidden layer reads the last frames
+    of all neurons at once and gives the change of each. A missing neuron (NaN) counts as
+    its mean.
+
+    Parameters
+    ----------
+    n_lags : int, default=5
+        Frames that are read; at most those of a window.
+    hidden_size : int, default=64
+        Hidden units.
+    n_rollout : int, default=8
+        Frames at the end of a training window that training forecasts as well, from those
+        before, feeding forecasts back, so that long forecasts stay good; fewer in short
+        windows. 0 trains on the following frame(s) alone.
+    n_members : int, default=3
+        Networks trained from different initial values; their forecasts are averaged.
+    dropout : float, default=0.3
+        Probability of dropping a hidden unit in training.
+    neuron_dropout : float, default=0.2
+        Probability of dropping a whole neuron in training, so that the model learns to
+        live with other sets of neurons.
+    learning_rate : float, default=0.003
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=32
+        Passes through the windows. An epoch has at least 16 steps, however few the
+        windows.
+    batch_size : int, default=64
+        Windows of a mini-batch.
+    patience : int or None, default=None
+        Epochs without improvement of the validation loss after which training stops and
+        the best state is restored. None trains for ``max_epochs``, to the end of the
+        schedule of the learning rate.
+    validation_fraction : float, default=0.2
+        Part held out when ``patience`` is given: of the organisms if ``groups`` are
+        routed, otherwise the last windows, which are taken to be in order of time.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net, as they are: what they collect stays in them. Callbacks
+        that score predictions themselves (``EpochScoring``) are not supported.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, mini-batches, dropout and held-out organisms. The same integer
+        gives the same model on the same machine.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the losses of every epoch.
+
+    Attributes
+    ----------
+    forecasts_frames_ : bool
+        Whether the target of ``fit`` was the following frame.
+    columns_ : ndarray of int
+        Neurons recorded in training. Others are forecast to stay as they are.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the best state so far is kept.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    GraphForecaster : The graph model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> from skneurograph.forecasting import MLPForecaster
+    >>> trace = np.sin(np.arange(100)[:, None] / [5.0, 8.0, 13.0])
+    >>> windows = sliding_windows(trace, 8, target="next")
+    >>> model = MLPForecaster(max_epochs=5, random_state=0).fit(windows.X, windows.y)
+    >>> model.forecast(windows.X[:2], 16).shape
+    (2, 3, 16)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **NetEstimator._parameter_constraints,
+        "n_lags": [Interval(Integral, 1, None, closed="left")],
+        "n_rollout": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_lags: int = 5,
+        hidden_size: int = 64,
+        n_rollout: int = 8,
+        n_members: int = 3,
+        dropout: float = 0.3,
+        neuron_dropout: float = 0.2,
+        learning_rate: float = 0.003,
+        weight_decay: float = 0.01,
+        max_epochs: int = 32,
+        batch_size: int = 64,
+        patience: int | None = None,
+        validation_fraction: float = 0.2,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_lags = n_lags
+        self.hidden_size = hidden_size
+        self.n_rollout = n_rollout
+        self.n_members = n_members
+        self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _n_inside(self) -> int:
+        return min(self.n_rollout, max(0, self.n_times_in_ - self.n_lags))
+
+    def _build_frames(self, n_inside: int, n_ahead: int) -> PerceptronFrames:
+        return PerceptronFrames(
+            self.n_members,
+            len(self.columns_),
+            n_lags=min(self.n_lags, self.n_times_in_),
+            hidden_size=self.hidden_size,
+            dropout=self.dropout,
+            n_inside=n_inside,
+            n_ahead=n_ahead,
+            neuron_dropout=self.neuron_dropout,
+        )
+
+    def _build_plain(self, n_outputs: int) -> nn.Module:
+        return PerceptronDecoder(
+            len(self.columns_),
+            n_outputs,
+            n_members=self.n_members,
+            n_lags=min(self.n_lags, self.n_times_in_),
+            hidden_size=self.hidden_size,
+            dropout=self.dropout,
+            neuron_dropout=self.neuron_dropout,
+        )

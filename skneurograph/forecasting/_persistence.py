@@ -1,0 +1,79 @@
+"""The forecast that nothing changes: what every forecaster has to beat."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _check_sample_weight
+
+from skneurograph.forecasting._base import StepForecaster
+from skneurograph.lazy import LazyWindows
+
+__all__ = ["PersistenceForecaster"]
+
+
+class PersistenceForecaster(StepForecaster):
+    """Forecast that every neuron stays as it is in the last frame of the window.
+
+    The least that a forecaster has to beat; at one step it is hard to beat, since calcium
+    is slow. A target other than the following frame is predicted by its training mean.
+
+    Attributes
+    ----------
+    forecasts_frames_ : bool
+        Whether the target of ``fit`` was the following frame.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    VARForecaster : The linear rival.
+    GraphForecaster : The graph model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> from skneurograph.forecasting import PersistenceForecaster
+    >>> trace = np.cumsum(np.random.default_rng(0).normal(size=(100, 3)), axis=0)
+    >>> windows = sliding_windows(trace, 8, target="next")
+    >>> model = PersistenceForecaster().fit(windows.X, windows.y)
+    >>> model.predict(windows.X).shape, model.forecast(windows.X, 16).shape
+    ((92, 3), (92, 3, 16))
+    """
+
+    def fit(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Remember the shape of a window (and the mean of another target).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows, n_neurons)
+            The following frame; more frames in a third dimension are allowed.
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        self
+        """
+        _, target = self._check_fit(X, y)
+        self.__dict__.pop("y_mean_", None)
+        if not self.forecasts_frames_:
+            weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
+            self.y_mean_ = np.average(target, axis=0, weights=weight)
+        return self
+
+    def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
+        return np.repeat(windows[:, :, -1:], n_steps, axis=2)
+
+    def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        return np.repeat(self.y_mean_[None], len(windows), axis=0)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags

@@ -1,0 +1,79 @@
+"""Standardise neurons by the training frames, and keep forecasts from running away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skneurograph.forecasting._base import in_chunks
+from skneurograph.lazy import LazyWindows
+
+__all__ = ["FrameScaler"]
+
+
+class FrameScaler:
+    """Mean, spread and range of each neuron over the training frames.
+
+    Neurons that were never recorded get the mean and spread of all neurons together.
+
+    Parameters
+    ----------
+    windows : ndarray or LazyWindows of shape (n_windows, n_neurons, n_times)
+    weight : ndarray of shape (n_windows,)
+
+    Attributes
+    ----------
+    mean, scale : ndarray of shape (n_neurons,)
+    limit : float
+        Twice the largest distance of a training frame from the mean of its neuron, in
+        units of its spread. Forecasts are kept within it, so that they stay finite for any
+        number of steps.
+    """
+
+    def __init__(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+        n_neurons = windows.shape[1]
+        total, sums, squares = (np.zeros(n_neurons) for _ in range(3))
+        for frames, counted in self._counted(windows, weight):
+            total += counted.sum(axis=0)
+            sums += (counted * frames.mean(axis=2)).sum(axis=0)
+        recorded = total > 0
+        if not recorded.any():
+            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+        self.mean = np.divide(sums, total, out=np.zeros(n_neurons), where=recorded)
+        largest = np.zeros(n_neurons)
+        for frames, counted in self._counted(windows, weight):
+            centred = np.where((counted > 0)[:, :, None], frames - self.mean[:, None], 0)
+            squares += (counted * (centred**2).mean(axis=2)).sum(axis=0)
+            largest = np.maximum(largest, np.abs(centred).max(axis=(0, 2)))
+        variance = np.divide(squares, total, out=np.zeros(n_neurons), where=recorded)
+        self.mean[~recorded] = self.mean[recorded].mean()
+        variance[~recorded] = variance[recorded].mean()
+        spread = np.sqrt(variance)
+        self.scale = np.where(spread > 1e-10 * np.abs(self.mean), spread, 1.0)
+        self.limit = 2 * float(max((largest / self.scale).max(), 1.0))
+
+    @staticmethod
+    def _counted(
+        windows: NDArray | LazyWindows, weight: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Frames in chunks, zero where missing, and the weight of each neuron in each window."""
+        start = 0
+        for part in in_chunks(windows):
+            missing = np.isnan(part).any(axis=2)
+            frames = np.where(missing[:, :, None], 0, part).astype(np.float64)
+            yield frames, ~missing * weight[start : start + len(part), None]
+            start += len(part)
+
+    def standardise(self, frames: NDArray) -> NDArray[np.float64]:
+        """Standardise (n_windows, n_neurons, n_frames)."""
+        return (frames - self.mean[:, None]) / self.scale[:, None]
+
+    def restore(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give standardised frames in the units of the activity."""
+        return frames * self.scale[:, None] + self.mean[:, None]
+
+    def bound(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Keep standardised frames within the limit."""
+        return np.clip(frames, -self.limit, self.limit)

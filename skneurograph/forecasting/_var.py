@@ -1,0 +1,259 @@
+"""Vector autoregression: the linear rival of the networks."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, _fit_context, clone, is_regressor
+from sklearn.linear_model import Ridge
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+
+from skneurograph.forecasting._base import StepForecaster, first_frame, in_chunks
+from skneurograph.forecasting._scaling import FrameScaler
+from skneurograph.lazy import LazyWindows
+
+__all__ = ["VARForecaster"]
+
+# A penalty on own coefficients that only matters for a handful of windows.
+_OWN_PENALTY = 1e-3
+
+
+class VARForecaster(StepForecaster):
+    """Forecast every neuron linearly from the frames before: a vector autoregression.
+
+    The change of each neuron is first explained by its own frames (an autoregression with
+    practically no penalty), and what remains by the frames of all neurons, with a
+    regressor that is free to shrink: there are many more coefficients between neurons
+    than within, and most matter little. Further steps feed the forecasts back.
+
+    Neurons that no training window held are forecast by the autoregression pooled over
+    all neurons. A missing neuron counts as its mean for the others.
+
+    Parameters
+    ----------
+    order : int, default=1
+        Frames of all neurons that are read; at most those of a window. 0 leaves each
+        neuron to itself.
+    own_order : int, default=5
+        Frames of the neuron itself that are read; at most those of a window. 0 leaves
+        this stage out, which makes a plain VAR with one penalty for all coefficients.
+    alpha : float, default=3.0
+        Ridge penalty between neurons, relative to the number of training windows: the
+        coefficient of a single unit-variance input shrinks by ``1 / (1 + alpha)``.
+    regressor : scikit-learn regressor or None, default=None
+        Used in place of the ridge regression, on standardised frames flattened to
+        ``(n_windows, n_neurons * order)``; must take several targets at once. Further
+        steps then are only as stable as the regressor makes them, within the bounds of
+        the training frames.
+
+    Attributes
+    ----------
+    own_coef_ : ndarray of shape (n_neurons, n_own_lags)
+        Influence of a neuron's own frames on its change, oldest frame first, in units of
+        its standard deviation.
+    coef_ : ndarray of shape (n_neurons, n_neurons, n_lags)
+        Influence of sender ``j`` at each lag (oldest first) on the change of receiver
+        ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
+    columns_ : ndarray of int
+        Neurons recorded in training.
+    forecasts_frames_ : bool
+        Whether the target of ``fit`` was the following frame.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of the training windows.
+
+    See Also
+    --------
+    skneurograph.graph_inference.VARGraph : The graph of a vector autoregression.
+
+    References
+    ----------
+    .. [1] H. Lütkepohl (2005). New introduction to multiple time series analysis.
+       Springer. doi:10.1007/978-3-540-27752-1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> from skneurograph.forecasting import VARForecaster
+    >>> trace = np.sin(np.arange(200)[:, None] / [5.0, 8.0, 13.0])
+    >>> windows = sliding_windows(trace, 8, target="next")
+    >>> model = VARForecaster(order=2).fit(windows.X, windows.y)
+    >>> bool(model.score(windows.X, windows.y) > 0.99)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        "order": [Interval(Integral, 0, None, closed="left")],
+        "own_order": [Interval(Integral, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "regressor": [None, HasMethods(["fit", "predict"])],
+    }
+
+    def __init__(
+        self,
+        *,
+        order: int = 1,
+        own_order: int = 5,
+        alpha: float = 3.0,
+        regressor: BaseEstimator | None = None,
+    ) -> None:
+        self.order = order
+        self.own_order = own_order
+        self.alpha = alpha
+        self.regressor = regressor
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Fit the autoregressions.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows, n_neurons)
+            The following frame, NaN where a neuron was not recorded. More frames in a
+            third dimension are allowed; the first is used. A target of another shape is
+            regressed on the frames of all neurons.
+        sample_weight : array-like of shape (n_windows,), optional
+            The regressor has to support it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit, or if the regressor takes no weights but some are
+            given.
+        """
+        if self.order == 0 and self.own_order == 0:
+            raise ValueError("order and own_order: got 0 and 0; one of them has to be positive")
+        if self.regressor is not None and not is_regressor(self.regressor):
+            raise ValueError(f"regressor: got {self.regressor!r}; expected a regressor")
+        windows, target = self._check_fit(X, y)
+        weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
+        self._weighs = sample_weight is not None
+        self._scaler = FrameScaler(windows, weight)
+        n_lags = max(self.order, self.own_order)
+        last = np.concatenate([part[:, :, -n_lags:] for part in in_chunks(windows)])
+        frames = self._scaler.standardise(last)
+        # Columns that are never recorded are left out, so that they change not a single bit.
+        self.columns_ = np.flatnonzero(~np.isnan(last).any(axis=2).all(axis=0))
+        for name in ("coef_", "own_coef_"):
+            self.__dict__.pop(name, None)
+        self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
+        if self.forecasts_frames_:
+            self._fit_frames(
+                frames, self._scaler.standardise(first_frame(target)[:, :, None]), weight
+            )
+        else:
+            inputs = self._flat(frames[:, :, -max(self.order, 1) :])
+            self._regressors = [(np.arange(0), self._fit_one(inputs, target, weight))]
+        return self
+
+    def _fit_frames(
+        self, frames: NDArray[np.float64], following: NDArray[np.float64], weight: NDArray
+    ) -> None:
+        change = following[:, :, 0] - frames[:, :, -1]
+        known = ~np.isnan(change) & ~np.isnan(frames).any(axis=2)
+        remaining = np.where(known, change, 0)
+        if self.own_order:
+            self._fit_own(_filled(frames[:, :, -self.own_order :]), remaining, known, weight)
+            own = self._own_change(_filled(frames[:, :, -self.own_order :]))
+            remaining = np.where(known, remaining - own, 0)
+        if not self.order:
+            return
+        inputs = self._flat(frames[:, :, -self.order :])
+        # Neurons recorded in the same windows share a fit: there are few such sets.
+        patterns, belongs = np.unique(known, axis=1, return_inverse=True)
+        for index, rows in enumerate(patterns.T):
+            neurons = np.flatnonzero(belongs.ravel() == index)
+            if rows.any() and weight[rows].sum() > 0:
+                fitted = self._fit_one(inputs[rows], remaining[np.ix_(rows, neurons)], weight[rows])
+                self._regressors.append((neurons, fitted))
+        self._collect_coefficients(frames.shape[1])
+
+    def _fit_own(
+        self, frames: NDArray[np.float64], change: NDArray, known: NDArray, weight: NDArray
+    ) -> None:
+        """Fit an autoregression with intercept to each neuron, and one to all together."""
+        n_windows, n_neurons, n_lags = frames.shape
+        inputs = np.concatenate([frames, np.ones((n_windows, n_neurons, 1))], axis=2)
+        counted = known * weight[:, None]
+        weighed = inputs * counted[:, :, None]
+        products = np.einsum("wnk,wnl->nkl", weighed, inputs)
+        sums = np.einsum("wnk,wn->nk", weighed, change)
+        penalty = np.diag(np.append(np.full(n_lags, _OWN_PENALTY), 1e-12)) * weight.mean()
+        recorded = counted.sum(axis=0) > 0
+        pooled = np.linalg.solve(
+            products[recorded].sum(axis=0) + penalty, sums[recorded].sum(axis=0)
+        )
+        solved = np.linalg.solve(products + penalty, sums[:, :, None])[:, :, 0]
+        solved[~recorded] = pooled
+        self.own_coef_, self._own_intercept = solved[:, :-1], solved[:, -1]
+
+    def _fit_one(self, inputs: NDArray, target: NDArray, weight: NDArray) -> BaseEstimator:
+        if self.regressor is None:
+            model: BaseEstimator = Ridge(alpha=self.alpha * weight.sum())
+        else:
+            model = clone(self.regressor)
+        if not self._weighs:
+            return model.fit(inputs, target)
+        if not has_fit_parameter(model, "sample_weight"):
+            raise ValueError(
+                f"sample_weight: {type(model).__name__} takes none; use another regressor"
+            )
+        return model.fit(inputs, target, sample_weight=weight)
+
+    def _collect_coefficients(self, n_neurons: int) -> None:
+        if not all(hasattr(model, "coef_") for _, model in self._regressors):
+            return
+        n_lags = min(self.order, self.n_times_in_)
+        self.coef_ = np.zeros((n_neurons, n_neurons, n_lags))
+        for neurons, model in self._regressors:
+            found = np.reshape(model.coef_, (len(neurons), len(self.columns_), n_lags))
+            self.coef_[np.ix_(neurons, self.columns_)] = found
+
+    def _flat(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _filled(frames[:, self.columns_]).reshape(len(frames), -1)
+
+    def _own_change(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.einsum("wnl,nl->wn", frames, self.own_coef_) + self._own_intercept
+
+    def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
+        n_lags = max(self.order, self.own_order)
+        history = _filled(self._scaler.standardise(windows[:, :, -n_lags:]))
+        missing = np.isnan(windows).any(axis=2)
+        steps = np.empty((*windows.shape[:2], n_steps))
+        for step in range(n_steps):
+            change = np.zeros(windows.shape[:2])
+            if self.own_order:
+                change += self._own_change(history[:, :, -self.own_order :])
+            for neurons, model in self._regressors:
+                found = model.predict(self._flat(history[:, :, -self.order :]))
+                change[:, neurons] += np.reshape(found, (len(windows), -1))
+            frame = self._scaler.bound(history[:, :, -1] + change)
+            # A missing neuron stays at its mean.
+            frame[missing] = 0
+            steps[:, :, step] = frame
+            history = np.concatenate([history[:, :, 1:], frame[:, :, None]], axis=2)
+        return self._scaler.restore(steps)
+
+    def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        model = self._regressors[0][1]
+        inputs = (
+            self._flat(self._scaler.standardise(part[:, :, -max(self.order, 1) :]))
+            for part in in_chunks(windows)
+        )
+        return np.concatenate([model.predict(part) for part in inputs])
+
+
+def _filled(frames: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Replace missing neurons by their mean, zero."""
+    return np.where(np.isnan(frames).any(axis=2, keepdims=True), 0, frames)

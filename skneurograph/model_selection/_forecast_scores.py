@@ -1,0 +1,89 @@
+"""Scorers of forecasts, one frame or many frames ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+
+from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
+
+__all__ = ["ForecastScorer", "forecast_scorers"]
+
+
+@dataclass(frozen=True)
+class ForecastScorer:
+    """Score a forecaster at one horizon; higher is better.
+
+    Parameters
+    ----------
+    metric : {"r2", "neg_mse"}
+        `masked_r2_score`, or `masked_mean_squared_error` with its sign turned.
+    horizon : int
+        Frames after the window, from 1.
+    """
+
+    metric: Literal["r2", "neg_mse"]
+    horizon: int
+
+    def __call__(self, estimator: BaseEstimator, X: Any, y: ArrayLike) -> float:
+        """Forecast windows and score the last step.
+
+        Parameters
+        ----------
+        estimator : forecaster
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows, n_neurons, n_steps)
+            At least ``horizon`` steps; with two dimensions one.
+        """
+        truth = np.asarray(y)
+        truth = truth[:, :, None] if truth.ndim == 2 else truth
+        if truth.ndim != 3 or truth.shape[2] < self.horizon:
+            raise ValueError(
+                f"y: got shape {truth.shape} for the score at {self.horizon} steps; cut windows "
+                f"with target='next', horizon={self.horizon}"
+            )
+        forecast = estimator.forecast(X, self.horizon)[:, :, -1]
+        following = truth[:, :, self.horizon - 1]
+        if self.metric == "r2":
+            return float(masked_r2_score(following, forecast))
+        return -float(masked_mean_squared_error(following, forecast))
+
+
+def forecast_scorers(horizons: Sequence[int] = (1, 16)) -> dict[str, ForecastScorer]:
+    """Give scorers of forecasts by name, for the ``scoring`` of `compare` and searches.
+
+    Parameters
+    ----------
+    horizons : sequence of int, default=(1, 16)
+        Frames after the window that are scored.
+
+    Returns
+    -------
+    dict of str to scorer
+        ``r2@1, r2@16, neg_mse@1, neg_mse@16``, each averaged over neurons.
+
+    Raises
+    ------
+    ValueError
+        If a horizon is not a positive integer.
+
+    Examples
+    --------
+    >>> from skneurograph.model_selection import forecast_scorers
+    >>> list(forecast_scorers((1, 8)))
+    ['r2@1', 'r2@8', 'neg_mse@1', 'neg_mse@8']
+    """
+    steps = [int(horizon) for horizon in horizons]
+    if not steps or min(steps) < 1:
+        raise ValueError(f"horizons: got {list(horizons)}; expected positive integers")
+    metrics: tuple[Literal["r2", "neg_mse"], ...] = ("r2", "neg_mse")
+    return {
+        f"{metric}@{horizon}": ForecastScorer(metric, horizon)
+        for metric in metrics
+        for horizon in steps
+    }
