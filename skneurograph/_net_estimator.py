@@ -27,7 +27,7 @@ from skneurograph.training import (
     seeded,
     train,
 )
-from skneurograph.validation import check_groups, check_windows
+from skneurograph.validation import check_groups, check_windows, recorded_columns
 
 __all__ = ["NetEstimator"]
 
@@ -115,7 +115,7 @@ class NetEstimator(BaseEstimator):
             organisms = None if organisms is None else organisms[counted]
         hold_out_seed, seed = draw_seeds(self.random_state, 2)
         kept, held = self._split(len(labels), organisms, hold_out_seed)
-        self.columns_ = _recorded_columns(windows[kept])
+        self.columns_ = recorded_columns(windows[kept])
         columns = self._used_columns()
         self._prepare(windows[kept], weight[kept])
         target, weight, n_outputs = self._encode_target(labels, weight, kept)
@@ -276,22 +276,3 @@ class NetEstimator(BaseEstimator):
     def _elements_per_window(self) -> int:
         per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
         return int(getattr(self, "n_members", 1) * per_member)
-
-
-def _recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
-    """Neurons that some window holds; warn about windows that hold none."""
-    if isinstance(X, LazyWindows):
-        present, n_empty = X.recorded()
-    else:
-        recorded = ~np.isnan(X).any(axis=2)
-        present, n_empty = recorded.any(axis=0), int((~recorded.any(axis=1)).sum())
-    if not present.any():
-        raise ValueError("X: no neuron is recorded in any window, every value is NaN")
-    if n_empty:
-        warnings.warn(
-            f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
-            "from them",
-            UserWarning,
-            stacklevel=3,
-        )
-    return np.flatnonzero(present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, valid
 
 from skneurograph.lazy import LazyWindows
 
-__all__ = ["check_groups", "check_identities", "check_windows", "neuron_names"]
+__all__ = ["check_groups", "check_identities", "check_windows", "neuron_names", "recorded_columns"]
 
 _NO_VALUE = "no_validation"
 
@@ -225,3 +226,28 @@ def neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]
     if seen is not None and names != list(seen):
         raise ValueError("input_features is not equal to feature_names_in_")
     return [name or f"x{i}" for i, name in enumerate(names)]
+
+
+def recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
+    """Give the neurons that some window holds; warn about windows that hold none.
+
+    Raises
+    ------
+    ValueError
+        If no window holds any neuron.
+    """
+    if isinstance(X, LazyWindows):
+        present, n_empty = X.recorded()
+    else:
+        recorded = ~np.isnan(X).any(axis=2)
+        present, n_empty = recorded.any(axis=0), int((~recorded.any(axis=1)).sum())
+    if not present.any():
+        raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+    if n_empty:
+        warnings.warn(
+            f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
+            "from them",
+            UserWarning,
+            stacklevel=3,
+        )
+    return np.flatnonzero(present)

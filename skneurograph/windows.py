@@ -172,6 +172,9 @@ def sliding_windows(
     parts, is_plain_array = _as_recordings(recordings)
     if is_plain_array and target == "behavior":
         target = None
+    if is_plain_array and neurons in ("union", "shared", "all"):
+        # In the order of the array, not of their names, in which x10 comes before x2.
+        neurons = parts[0].neurons.tolist()
     if target != "next":
         horizon = 1
     if by == "class":

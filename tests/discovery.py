@@ -7,9 +7,8 @@ import pkgutil
 from sklearn.base import BaseEstimator
 
 import skneurograph
+from tests.adapter import folded
 
-# Estimators whose windows must not be handed in as single frames are tested through an
-# adapter; there is none so far.
 CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 
 
@@ -37,6 +36,16 @@ def cheap(estimator_class, **parameters):
     accepted = estimator_class().get_params()
     settings = {**CHEAP, "random_state": 0, **parameters}
     return estimator_class(**{name: value for name, value in settings.items() if name in accepted})
+
+
+def reads_tables(estimator):
+    """Whether the estimator reads 2-D data as windows of one frame."""
+    return estimator.__sklearn_tags__().input_tags.two_d_array
+
+
+def checkable(estimator):
+    """What scikit-learn's checks run on: an adapter, where one frame has no meaning."""
+    return estimator if reads_tables(estimator) else folded(estimator)
 
 
 ESTIMATORS = public_estimators()

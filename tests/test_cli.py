@@ -145,6 +145,61 @@ def test_a_covariate_is_decoded_by_regression(capsys, saved, tmp_path):
     assert set(scores["metric"]) == {"r2", "neg_root_mean_squared_error"}
 
 
+def test_frames_that_follow_are_forecast_across_organisms_and_in_time(capsys, saved, tmp_path):
+    out = tmp_path / "results"
+    arguments = ["--task", "forecast", "--models", "persistence", "ar", "var", "--by", "name"]
+    options = ["--window", 6, "--horizon", 1, 4]
+    status, _, _ = run(
+        capsys, "compare", "--recordings", *saved(), *arguments, *options, "--out", out
+    )
+    assert status == 0
+    names = ["scores.csv", "scores.png", "scores_time.png", "table.txt"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    scores = pd.read_csv(out / "scores.csv", keep_default_na=False)
+    assert list(dict.fromkeys(scores["model"])) == ["persistence", "ar", "var"]
+    assert list(dict.fromkeys(scores["split"])) == ["organisms", "time"]
+    assert set(scores["metric"]) == {"r2@1", "r2@4", "neg_mse@1", "neg_mse@4"}
+    assert scores.groupby(["split", "model", "metric"])["held_out"].nunique().eq(3).all()
+    table = (out / "table.txt").read_text(encoding="utf-8")
+    assert "one organism held out at a time" in table
+    assert "within each organism, the first 70% against what follows" in table
+    assert table.count("difference in r2@1") == table.count("difference in r2@4") == 2
+    # Within an organism training has only its own first part.
+    sizes = scores.groupby("split")["n_train"].max()
+    assert sizes["time"] < sizes["organisms"] / 2
+
+
+def test_the_split_in_time_shares_no_frames_and_no_scale(short_worms):
+    worm = short_worms[0]
+    spoiled = worm.activity.copy()
+    split = float(np.quantile(worm.time, 0.7))
+    spoiled[worm.time >= split] += 100.0
+    cut = {"target": "next", "horizon": 2, "neurons": "union"}
+    parts = []
+    for activity in (worm.activity, spoiled):
+        part = dataclasses.replace(worm, activity=activity)
+        windows, ((train, test),) = cli._hold_out_the_end([part], "name", 4, cut)
+        parts.append((windows.X[train], windows.y[train]))
+        ends = windows.starts[train] + 4 + 2
+        assert worm.time[ends.max() - 1] < split
+        assert len(test) > 0
+    np.testing.assert_array_equal(parts[0][0], parts[1][0])
+    np.testing.assert_array_equal(parts[0][1], parts[1][1])
+
+
+def test_behaviour_can_be_split_in_time_too_and_one_organism_is_enough(
+    capsys, saved, short_worms, tmp_path
+):
+    out = tmp_path / "results"
+    arguments = ["--split", "time", "--models", "chance", "ridge", "--task", "velocity"]
+    status, text, _ = run(
+        capsys, "compare", "--recordings", *saved(short_worms[0]), *arguments, "--out", out
+    )
+    assert status == 0
+    assert "within each organism" in text
+    assert set(pd.read_csv(out / "scores.csv")["held_out"]) == {"simulated-1"}
+
+
 def test_several_seeds_labels_to_drop_and_columns_can_be_given(capsys, saved, tmp_path):
     out = tmp_path / "results"
     arguments = [*CHEAP, "--seed", 3, 5, "--drop", "turn", "--neurons", "all", "--by", "name"]

@@ -40,7 +40,15 @@ ALLOWED = {
     "cli": {"__init__", "windows", "model_selection"},
 }
 # A Comparison draws itself, a display takes a Comparison: both only inside functions or for types.
-THIRD_PARTY_OF_NN = {"torch", "torch_geometric", "math", "typing", "collections", "__future__"}
+THIRD_PARTY_OF_NN = {
+    "torch",
+    "torch_geometric",
+    "math",
+    "typing",
+    "collections",
+    "abc",
+    "__future__",
+}
 
 
 def imports(path):

@@ -612,3 +612,10 @@ def test_real_worms_share_the_columns_their_description_promises(real_worms):
     assert sliding_windows(real_worms, 8, by="class", neurons="shared", lazy=True).X.shape[1] == 39
     frames = [worm.behavior[7:] for worm in real_worms]
     np.testing.assert_array_equal(windows.y, np.concatenate(frames))
+
+
+def test_columns_of_a_plain_array_keep_their_order():
+    array = np.arange(60.0).reshape(5, 12)
+    windows = sliding_windows(array, 1)
+    np.testing.assert_array_equal(windows.X[:, :, 0], array)
+    assert windows.neurons.tolist() == [f"x{i}" for i in range(12)]

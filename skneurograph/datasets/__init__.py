@@ -1,6 +1,17 @@
 """Recordings to start from: simulated worms and public data."""
 
+from skneurograph.datasets.connectome import Connectome, load_connectome
 from skneurograph.datasets.nwb import read_nwb
+from skneurograph.datasets.physics import InteractingSystems, make_kuramoto, make_springs
 from skneurograph.datasets.simulated import SimulatedWorms, make_worms
 
-__all__ = ["SimulatedWorms", "make_worms", "read_nwb"]
+__all__ = [
+    "Connectome",
+    "InteractingSystems",
+    "SimulatedWorms",
+    "load_connectome",
+    "make_kuramoto",
+    "make_springs",
+    "make_worms",
+    "read_nwb",
+]

@@ -17,6 +17,7 @@ from skneurograph.forecasting._base import in_chunks
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import SILENT, GraphFrames
+from skneurograph.validation import check_identities
 
 __all__ = ["GraphForecaster"]
 
@@ -199,6 +200,9 @@ class GraphForecaster(NetForecaster, GraphNet):
 
     def _n_inside(self) -> int:
         return min(self.n_rollout, max(0, self.n_times_in_ - self.n_lags))
+
+    def _exchangeable(self) -> NDArray[np.bool_] | None:
+        return check_identities(self.identities, self.n_features_in_) < 0
 
     def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
         super()._prepare(windows, weight)

@@ -73,8 +73,12 @@ class NetForecaster(ForecasterPart, NetEstimator):
     def _n_inside(self) -> int:
         """Frames at the end of a window that training forecasts from those before."""
 
+    def _exchangeable(self) -> NDArray[np.bool_] | None:
+        """Columns that hold other neurons in every organism; None if there are none."""
+        return None
+
     def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
-        self._scaler = FrameScaler(windows, weight)
+        self._scaler = FrameScaler(windows, weight, self._exchangeable())
 
     def _encode_target(
         self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]

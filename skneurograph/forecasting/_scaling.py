@@ -16,12 +16,14 @@ __all__ = ["FrameScaler"]
 class FrameScaler:
     """Mean, spread and range of each neuron over the training frames.
 
-    Neurons that were never recorded get the mean and spread of all neurons together.
+    Anonymous neurons, which are exchangeable, share the mean and spread of all of them
+    together; neurons that were never recorded get those of all neurons.
 
     Parameters
     ----------
     windows : ndarray or LazyWindows of shape (n_windows, n_neurons, n_times)
     weight : ndarray of shape (n_windows,)
+    anonymous : ndarray of bool of shape (n_neurons,), optional
 
     Attributes
     ----------
@@ -32,7 +34,12 @@ class FrameScaler:
         number of steps.
     """
 
-    def __init__(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+    def __init__(
+        self,
+        windows: NDArray | LazyWindows,
+        weight: NDArray[np.float64],
+        anonymous: NDArray[np.bool_] | None = None,
+    ) -> None:
         n_neurons = windows.shape[1]
         total, sums, squares = (np.zeros(n_neurons) for _ in range(3))
         for frames, counted in self._counted(windows, weight):
@@ -48,11 +55,28 @@ class FrameScaler:
             squares += (counted * (centred**2).mean(axis=2)).sum(axis=0)
             largest = np.maximum(largest, np.abs(centred).max(axis=(0, 2)))
         variance = np.divide(squares, total, out=np.zeros(n_neurons), where=recorded)
-        self.mean[~recorded] = self.mean[recorded].mean()
-        variance[~recorded] = variance[recorded].mean()
+        given = recorded.copy()
+        if anonymous is not None:
+            self._share(np.flatnonzero(anonymous), recorded & anonymous, total, variance)
+            given |= anonymous & (recorded & anonymous).any()
+        self._share(np.flatnonzero(~given), recorded, total, variance)
         spread = np.sqrt(variance)
         self.scale = np.where(spread > 1e-10 * np.abs(self.mean), spread, 1.0)
         self.limit = 2 * float(max((largest / self.scale).max(), 1.0))
+
+    def _share(
+        self,
+        columns: NDArray[np.intp],
+        sources: NDArray[np.bool_],
+        total: NDArray[np.float64],
+        variance: NDArray[np.float64],
+    ) -> None:
+        """Give columns the mean and variance of all frames of the sources together."""
+        if len(columns) and sources.any():
+            weight = total[sources] / total[sources].sum()
+            mean = (weight * self.mean[sources]).sum()
+            around = variance[sources] + (self.mean[sources] - mean) ** 2
+            self.mean[columns], variance[columns] = mean, (weight * around).sum()
 
     @staticmethod
     def _counted(

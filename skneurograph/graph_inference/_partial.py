@@ -1,0 +1,227 @@
+"""Partial correlation: what two neurons share beyond all others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from numbers import Real
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import graphical_lasso
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skneurograph.graph_inference._base import GraphTransformer
+from skneurograph.graph_inference._moments import (
+    CONSTANT,
+    Pairs,
+    independent_frames,
+    nearest_correlation,
+    neuron_means,
+    pairwise_products,
+)
+from skneurograph.lazy import LazyWindows
+
+__all__ = ["PartialCorrelationGraph"]
+
+_LASSO_PENALTY = 0.1
+# Keeps the inverse finite where correlations of pairs were clipped, or neurons are copies.
+_LEAST_EIGENVALUE = 1e-4
+
+
+class PartialCorrelationGraph(GraphTransformer):
+    """Correlation of two neurons beyond what all other recorded neurons tell of both.
+
+    Parameters
+    ----------
+    estimator : {"ledoit-wolf", "graphical-lasso"}, default="ledoit-wolf"
+        How the correlations are regularised before they are inverted: shrunk towards none
+        [1]_, or with an L1 penalty that sets most partial correlations to zero [2]_.
+    alpha : float or None, default=None
+        Shrinkage between 0 and 1, or the penalty of the graphical lasso. None takes the
+        shrinkage of Ledoit and Wolf, and 0.1.
+    prior_frames : float, default=100.0
+        How many frames the training windows count as in the graph of one window. Its
+        covariance, about the training mean, is averaged with the regularised one of the
+        training windows with the weights ``n_times`` and ``prior_frames``; so a window of
+        one frame has a graph.
+    neurons : sequence of str or None, default=None
+        Names of the neurons, for the names of the features.
+
+    Attributes
+    ----------
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Partial correlations over the training windows. NaN for pairs never recorded
+        together, which count as uncorrelated for the other pairs.
+    shrinkage_ : float
+        Shrinkage used by ``"ledoit-wolf"``; 0 for the graphical lasso.
+    columns_ : ndarray of int
+        Neurons that some training window holds.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of a window.
+
+    Raises
+    ------
+    ValueError
+        By ``fit``, if ``alpha`` is too small for the graphical lasso to converge.
+
+    Notes
+    -----
+    Each pair is correlated over the frames that hold both. Such a matrix need not be
+    positive semi-definite; negative eigenvalues are clipped. The shrinkage of Ledoit and
+    Wolf is computed over the same frames; for independent frames without missing neurons it
+    is that of `sklearn.covariance.ledoit_wolf`. Repeated frames of overlapping windows count
+    once, and frames of slow activity for less, by its autocorrelation: as if independent,
+    they would hardly be shrunk. Neurons that are missing in a window are left out of its
+    covariance.
+
+    References
+    ----------
+    .. [1] O. Ledoit, M. Wolf (2004). A well-conditioned estimator for large-dimensional
+       covariance matrices. Journal of Multivariate Analysis 88, 365.
+       doi:10.1016/S0047-259X(03)00096-4
+    .. [2] J. Friedman, T. Hastie, R. Tibshirani (2008). Sparse inverse covariance estimation
+       with the graphical lasso. Biostatistics 9, 432. doi:10.1093/biostatistics/kxm045
+
+    Examples
+    --------
+    A chain: the ends are correlated, but only through the neuron between them.
+
+    >>> import numpy as np
+    >>> from skneurograph.graph_inference import CorrelationGraph, PartialCorrelationGraph
+    >>> X = np.random.default_rng(0).normal(size=(500, 3, 8))
+    >>> X[:, 1] += X[:, 0]
+    >>> X[:, 2] += X[:, 1]
+    >>> abs(CorrelationGraph().fit(X).graph_.round(1))
+    array([[0. , 0.7, 0.6],
+           [0.7, 0. , 0.8],
+           [0.6, 0.8, 0. ]])
+    >>> abs(PartialCorrelationGraph().fit(X).graph_.round(1))
+    array([[0. , 0.5, 0. ],
+           [0.5, 0. , 0.7],
+           [0. , 0.7, 0. ]])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **GraphTransformer._parameter_constraints,
+        "estimator": [StrOptions({"ledoit-wolf", "graphical-lasso"})],
+        "alpha": [None, Interval(Real, 0, None, closed="neither")],
+        "prior_frames": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        estimator: Literal["ledoit-wolf", "graphical-lasso"] = "ledoit-wolf",
+        alpha: float | None = None,
+        prior_frames: float = 100.0,
+        neurons: Sequence[str] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.alpha = alpha
+        self.prior_frames = prior_frames
+        self.neurons = neurons
+
+    @property
+    def _directed(self) -> bool:
+        return False
+
+    def _learn(self, windows: NDArray | LazyWindows) -> None:
+        if self.estimator == "ledoit-wolf" and self.alpha is not None and self.alpha > 1:
+            raise ValueError(
+                f"alpha: got {self.alpha}; expected a shrinkage between 0 and 1 with "
+                "estimator='ledoit-wolf'"
+            )
+
+        def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+            return ((part, recorded) for _, part, recorded in self._chunks(windows))
+
+        self._mean = neuron_means(chunks)
+        pairs = pairwise_products(chunks, self._mean)
+        if pairs.count.max(initial=0) < 2:
+            raise ValueError(
+                f"X has n_samples = {len(windows)} with {self.n_times_in_} frames each: a "
+                "correlation needs a neuron in at least 2 frames"
+            )
+        spread = np.sqrt(np.diag(pairs.product) / np.maximum(np.diag(pairs.count), 1))
+        varies = spread > CONSTANT * np.abs(self._mean)
+        self._scale = np.where(varies, spread, np.inf)
+        correlation = np.where(pairs.known, pairs.correlation(self._mean), 0.0)
+        np.fill_diagonal(correlation, 1.0)
+        correlation = nearest_correlation(correlation, _LEAST_EIGENVALUE)
+        self.shrinkage_ = 0.0
+        if self.estimator == "ledoit-wolf":
+            if self.alpha is None:
+                frames = independent_frames(chunks, pairs)
+                self.shrinkage_ = _shrinkage(pairs, correlation, spread, frames)
+            else:
+                self.shrinkage_ = float(self.alpha)
+            self._covariance = (1 - self.shrinkage_) * correlation
+            np.fill_diagonal(self._covariance, 1.0)
+            precision = np.linalg.inv(self._covariance)
+        else:
+            penalty = _LASSO_PENALTY if self.alpha is None else float(self.alpha)
+            self._covariance, precision = _graphical_lasso(correlation, penalty)
+        self.graph_ = self._whole(_partial(precision), pairs.known)
+
+    def _window_graphs(
+        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        z = (windows - self._mean[columns, None]) / self._scale[columns, None]
+        prior = np.linalg.inv(self._covariance[np.ix_(columns, columns)])
+        n_frames = z.shape[2]
+        if n_frames >= len(columns):
+            scatter = z @ z.transpose(0, 2, 1)
+            weighted = self.prior_frames * self._covariance[np.ix_(columns, columns)]
+            return _partial(np.linalg.inv(weighted + scatter))
+        # Few frames change few directions of the inverse (Woodbury).
+        seen = prior @ z
+        gram = z.transpose(0, 2, 1) @ seen + self.prior_frames * np.eye(n_frames)
+        return _partial(prior - seen @ np.linalg.solve(gram, seen.transpose(0, 2, 1)))
+
+
+def _graphical_lasso(
+    correlation: NDArray[np.float64], penalty: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sparse estimates of covariance and inverse."""
+    try:
+        with warnings.catch_warnings():
+            # A dual gap slightly above its tolerance changes no edge that matters.
+            warnings.filterwarnings("ignore", message="graphical_lasso: did not converge")
+            covariance, precision = graphical_lasso(correlation, penalty)
+    except FloatingPointError as error:
+        raise ValueError(
+            f"alpha: got {penalty:g}, for which the graphical lasso finds no solution, since too "
+            "few frames tell the neurons apart; use a larger alpha"
+        ) from error
+    return covariance, precision
+
+
+def _shrinkage(
+    pairs: Pairs,
+    correlation: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    frames: NDArray[np.float64],
+) -> float:
+    """Ledoit and Wolf's weight of no correlation, each pair over its own frames.
+
+    The squared error of the correlations over their squared distance from none.
+    """
+    scale = np.where(spread > 0, spread, 1.0) ** 2
+    count = np.maximum(pairs.count, 1)
+    fourth = pairs.product_square / (count * scale[:, None] * scale)
+    known = pairs.known
+    error = np.where(known, np.maximum(fourth - correlation**2, 0) / np.maximum(frames, 1), 0)
+    distance = np.where(known, (correlation - np.eye(len(correlation))) ** 2, 0).sum()
+    return 1.0 if distance == 0 else float(min(1.0, error.sum() / distance))
+
+
+def _partial(precision: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Partial correlations of one or many inverse covariances, zero on the diagonal."""
+    scale = np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
+    partial: NDArray[np.float64] = -precision / (scale[..., :, None] * scale[..., None, :])
+    partial = (partial + np.swapaxes(partial, -1, -2)) / 2
+    index = np.arange(partial.shape[-1])
+    partial[..., index, index] = 0.0
+    return partial

@@ -1,0 +1,290 @@
+"""Vector autoregression: whose past tells the future of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Lasso
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skneurograph.graph_inference._base import GraphTransformer
+from skneurograph.graph_inference._moments import (
+    CONSTANT,
+    nearest_correlation,
+    neuron_means,
+    pairwise_products,
+)
+from skneurograph.lazy import LazyWindows
+
+__all__ = ["VARGraph"]
+
+_ALPHA = {"ridge": 1.0, "lasso": 0.01}
+_LEAST_EIGENVALUE = 1e-6  # of the design handed to the lasso
+_LEAST_RESIDUAL = 1e-12
+
+
+class VARGraph(GraphTransformer):
+    r"""Whose past tells the next frame of whom, beyond what the others' pasts tell.
+
+    Every neuron's next frame is predicted linearly from the ``order`` frames before of all
+    recorded neurons, its own included.
+
+    Parameters
+    ----------
+    order : int, default=1
+        Frames of the past that predict; windows need at least one frame more.
+    penalty : {"ridge", "lasso"}, default="ridge"
+        Penalty on the coefficients: squared, or absolute, which sets most to zero.
+    alpha : float or None, default=None
+        Its strength, for activity of unit variance: ``|y - A x|^2 + alpha |A|^2`` per frame
+        for ``"ridge"``, ``|y - A x|^2 / 2 + alpha |A|_1`` for ``"lasso"``. None takes 1 and
+        0.01. The less noise, and the more frames for each neuron, the smaller it should be:
+        1 suits slow, noisy calcium of a hundred neurons, 0.01 a linear system seen as it is.
+    strength : {"granger", "coefficient"}, default="granger"
+        What ``graph_`` holds. ``"granger"``: the logarithm of the ratio by which the
+        residual variance of the receiver grows without the sender, at least 0 [1]_.
+        ``"coefficient"``: the sum of the coefficients over the lags, with its sign.
+    prior_frames : float, default=100.0
+        How many frames the training windows count as in the graph of one window.
+    neurons : sequence of str or None, default=None
+        Names of the neurons, for the names of the features.
+
+    Attributes
+    ----------
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Influence of the sender (column) on the receiver (row). NaN for pairs never recorded
+        together.
+    coef_ : ndarray of shape (order, n_neurons, n_neurons)
+        Coefficients of z-scored activity, ``[k, i, j]`` from ``j`` to ``i`` after ``k + 1``
+        frames. The diagonals hold what a neuron's own past tells. NaN as in ``graph_``.
+    columns_ : ndarray of int
+        Neurons that some training window holds.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of a window.
+
+    Notes
+    -----
+    With the covariance :math:`C_0` of the past and :math:`C_1` of the next frame and the past,
+    each pair over the frames that hold both, ridge regression is
+    :math:`A = C_1 P^{-1}, P = C_0 + \alpha I`. Without the block of coefficients
+    :math:`a_{ij}` of one sender, the penalised residual variance :math:`s_i` grows by
+
+    .. math:: d_{ij} = a_{ij}^T [(P^{-1})_{jj}]^{-1} a_{ij},
+
+    which is exact and needs no second fit; the strength is :math:`\log(1 + d_{ij} / s_i)`.
+    For the lasso the same expression is a Wald statistic, zero for senders not selected.
+
+    The coefficients of one window are those that predict its transitions best, without
+    going far from the training coefficients:
+    :math:`A_w = \arg\min_B |Y - B X|^2 + k |(B - A) P^{1/2}|^2`, ``k = prior_frames``; its
+    strengths follow as above from :math:`k P + X X^T`. Neurons that are missing in a window
+    are left out: ridge regression is solved without them, lasso coefficients are kept.
+
+    To predict is not to cause: common input that is not recorded, and calcium that is slower
+    than a frame, make edges where there is no synapse.
+
+    References
+    ----------
+    .. [1] J. Geweke (1982). Measurement of linear dependence and feedback between multiple
+       time series. Journal of the American Statistical Association 77, 304.
+       doi:10.1080/01621459.1982.10477803
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph import sliding_windows
+    >>> from skneurograph.graph_inference import VARGraph
+    >>> activity = np.random.default_rng(0).normal(size=(500, 3))
+    >>> activity[1:, 2] += activity[:-1, 0]
+    >>> var = VARGraph(neurons=["AVAL", "AVAR", "RIML"]).fit(sliding_windows(activity, 8).X)
+    >>> receiver, sender = np.unravel_index(var.graph_.argmax(), var.graph_.shape)
+    >>> var.neurons[sender], var.neurons[receiver]
+    ('AVAL', 'RIML')
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **GraphTransformer._parameter_constraints,
+        "order": [Interval(Integral, 1, None, closed="left")],
+        "penalty": [StrOptions({"ridge", "lasso"})],
+        "alpha": [None, Interval(Real, 0, None, closed="neither")],
+        "strength": [StrOptions({"granger", "coefficient"})],
+        "prior_frames": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        *,
+        order: int = 1,
+        penalty: Literal["ridge", "lasso"] = "ridge",
+        alpha: float | None = None,
+        strength: Literal["granger", "coefficient"] = "granger",
+        prior_frames: float = 100.0,
+        neurons: Sequence[str] | None = None,
+    ) -> None:
+        self.order = order
+        self.penalty = penalty
+        self.alpha = alpha
+        self.strength = strength
+        self.prior_frames = prior_frames
+        self.neurons = neurons
+
+    @property
+    def _min_times(self) -> int:
+        return int(self.order) + 1
+
+    def _window_elements(self) -> int:
+        n_past = self.order * max(1, len(self.columns_))
+        return int(n_past * max(n_past, self.n_times_in_))
+
+    @property
+    def _penalty(self) -> float:
+        return _ALPHA[self.penalty] if self.alpha is None else float(self.alpha)
+
+    def _learn(self, windows: NDArray | LazyWindows) -> None:
+        def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+            return ((part, recorded) for _, part, recorded in self._chunks(windows))
+
+        def embedded() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+            for part, recorded in chunks():
+                following, past = _transitions(part, self.order)
+                yield (
+                    np.concatenate([following, past], axis=1),
+                    np.tile(recorded, (1, self.order + 1)),
+                )
+
+        self._mean = neuron_means(chunks)
+        spread = _spread(chunks, self._mean)
+        self._scale = np.where(spread > CONSTANT * np.abs(self._mean), spread, np.inf)
+        pairs = pairwise_products(embedded, np.tile(self._mean, self.order + 1))
+        scale = np.tile(self._scale, self.order + 1)
+        joint = pairs.product / np.maximum(pairs.count, 1) / (scale[:, None] * scale)
+        joint = nearest_correlation(joint)
+        n_neurons = len(self.columns_)
+        self._variance = np.diag(joint)[:n_neurons].copy()
+        self._past = joint[n_neurons:, n_neurons:]
+        self._cross = joint[:n_neurons, n_neurons:]
+        self._lasso = self._fit_lasso() if self.penalty == "lasso" else None
+        model = self._model(np.arange(n_neurons))
+        known = pairs.known[:n_neurons, :n_neurons]
+        self.graph_ = self._whole(self._strength(model), known)
+        self.coef_ = np.full((self.order, self.n_features_in_, self.n_features_in_), np.nan)
+        blocks = model.coefficients.reshape(n_neurons, self.order, n_neurons).transpose(1, 0, 2)
+        columns = self.columns_
+        self.coef_[:, columns[:, None], columns] = np.where(known, blocks, np.nan)
+
+    def _fit_lasso(self) -> NDArray[np.float64]:
+        """Coefficients from covariances alone, through a square root of that of the past."""
+        past = nearest_correlation(self._past, _LEAST_EIGENVALUE)
+        root = np.linalg.cholesky(past + _LEAST_EIGENVALUE * np.eye(len(past)))
+        # As many rows as columns stand for one frame: undo the mean that Lasso takes.
+        rows = np.sqrt(len(past))
+        design, target = rows * root.T, rows * np.linalg.solve(root, self._cross.T)
+        model = Lasso(self._penalty, fit_intercept=False, precompute=True, max_iter=5000)
+        return np.asarray(model.fit(design, target).coef_).reshape(self._cross.shape)
+
+    def _model(self, columns: NDArray[np.intp]) -> _Model:
+        """Fit the neurons ``columns`` without the others."""
+        past = (np.arange(self.order)[:, None] * len(self.columns_) + columns).ravel()
+        covariance, cross = self._past[np.ix_(past, past)], self._cross[np.ix_(columns, past)]
+        precision = covariance + self._penalty * np.eye(len(past))
+        inverse = np.linalg.inv(precision)
+        variance = self._variance[columns]
+        if self._lasso is None:
+            coefficients = cross @ inverse
+            residual = variance - (coefficients * cross).sum(axis=1)
+        else:
+            coefficients = self._lasso[np.ix_(columns, past)]
+            explained = 2 * cross - coefficients @ covariance
+            residual = variance - (coefficients * explained).sum(axis=1)
+        return _Model(coefficients, precision, inverse, np.maximum(residual, _LEAST_RESIDUAL))
+
+    def _strength(self, model: _Model) -> NDArray[np.float64]:
+        """Strengths from coefficients (..., n, order * n) and what goes with them."""
+        *batch, n_neurons, n_past = model.coefficients.shape
+        order = n_past // n_neurons
+        blocks = model.coefficients.reshape(*batch, n_neurons, order, n_neurons)
+        if self.strength == "coefficient":
+            graph: NDArray[np.float64] = blocks.sum(axis=-2)
+            return graph
+        own = model.inverse.reshape(*batch, order, n_neurons, order, n_neurons)
+        own = np.linalg.inv(np.einsum("...pjqj->...jpq", own))
+        growth = np.einsum("...ipj,...jpq,...iqj->...ij", blocks, own, blocks, optimize=True)
+        return np.log1p(np.maximum(growth, 0) / model.residual[..., None])
+
+    def _window_graphs(
+        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        z = (windows - self._mean[columns, None]) / self._scale[columns, None]
+        following, past = _transitions(z, self.order)
+        return self._strength(_updated(self._model(columns), following, past, self.prior_frames))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # One frame has no next one.
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+@dataclass
+class _Model:
+    """A regression on the past of all neurons, lag after lag.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (..., n_neurons, n_past)
+    precision, inverse : ndarray of shape (..., n_past, n_past)
+        Of the coefficients of one receiver, up to its residual variance.
+    residual : ndarray of shape (..., n_neurons)
+    """
+
+    coefficients: NDArray[np.floating]
+    precision: NDArray[np.floating]
+    inverse: NDArray[np.floating]
+    residual: NDArray[np.floating]
+
+
+def _updated(
+    model: _Model, following: NDArray[np.float64], past: NDArray[np.float64], prior_frames: float
+) -> _Model:
+    """Update a model with the transitions of each window."""
+    n_past, n_frames = past.shape[1:]
+    past_of_frames = past.transpose(0, 2, 1)
+    error = following - model.coefficients @ past
+    if n_frames < n_past:
+        # In the space of the frames, of which there are few (Woodbury).
+        seen = model.inverse @ past
+        inner = np.linalg.inv(past_of_frames @ seen + prior_frames * np.eye(n_frames))
+        gain = inner @ seen.transpose(0, 2, 1)
+        inverse: NDArray[np.floating] = (model.inverse - seen @ gain) / prior_frames
+        left = prior_frames * ((error @ inner) * error).sum(axis=2)
+    else:
+        inverse = np.linalg.inv(prior_frames * model.precision + past @ past_of_frames)
+        gain = past_of_frames @ inverse
+        change = error @ gain
+        left = (error**2).sum(axis=2) - (change * (error @ past_of_frames)).sum(axis=2)
+    residual = prior_frames * model.residual + np.maximum(left, 0)
+    return _Model(model.coefficients + error @ gain, model.precision, inverse, residual)
+
+
+def _transitions(
+    windows: NDArray[np.float64], order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Following frames (n_windows, n_neurons, n) and the ``order`` frames before each."""
+    n_times = windows.shape[2]
+    past = [windows[:, :, order - lag : n_times - lag] for lag in range(1, order + 1)]
+    return windows[:, :, order:], np.concatenate(past, axis=1)
+
+
+def _spread(chunks: Any, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the standard deviation of each neuron over the frames that hold it."""
+    total, count = np.zeros(len(mean)), np.zeros(len(mean))
+    for windows, recorded in chunks():
+        centred = (windows - mean[:, None]) * recorded[:, :, None]
+        total += (centred**2).sum(axis=(0, 2))
+        count += windows.shape[2] * recorded.sum(axis=0)
+    return np.sqrt(total / np.maximum(count, 1))

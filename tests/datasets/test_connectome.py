@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skneurograph.datasets import load_connectome
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "connectome"
+TABLE = """sender,receiver,kind,n_synapses
+AVAL,AVAR,electrical,2
+AVAR,AVAL,electrical,2
+AVAL,VB2,chemical,3
+AVAL,VB2,chemical,1
+AVAR,VB2,chemical,5
+RIML,AVAL,electrical,1
+VB11,RIML,chemical,7
+"""
+
+
+@pytest.fixture
+def connectome(tmp_path):
+    path = tmp_path / "wiring.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    return load_connectome(path)
+
+
+def test_entries_run_from_sender_to_receiver(connectome):
+    graph = connectome.graph("chemical", neurons=["AVAL", "VB2", "RIML", "VB11"])
+    expected = np.zeros((4, 4))
+    expected[1, 0], expected[2, 3] = 4, 7
+    np.testing.assert_array_equal(graph, expected)
+
+
+def test_gap_junctions_have_no_direction_however_often_they_stand_in_the_table(connectome):
+    graph = connectome.graph("electrical", neurons=["AVAL", "AVAR", "RIML"])
+    np.testing.assert_array_equal(graph, [[0, 2, 1], [2, 0, 0], [1, 0, 0]])
+    both = connectome.graph("any")
+    np.testing.assert_array_equal(both, connectome.chemical + connectome.electrical)
+
+
+def test_leading_zeros_are_no_part_of_a_name(connectome):
+    names = ["VB02", "AVAL", "VB11"]
+    np.testing.assert_array_equal(
+        connectome.graph("chemical", neurons=names),
+        connectome.graph("chemical", neurons=["VB2", "AVAL", "VB11"]),
+    )
+    assert connectome.graph("chemical", neurons=names)[0, 1] == 4
+
+
+def test_cells_that_the_table_lacks_are_unknown_not_unconnected(connectome):
+    graph = connectome.graph(neurons=["AVAL", "", "XYZ", "AVAR"])
+    known = np.zeros((4, 4), dtype=bool)
+    known[np.ix_([0, 3], [0, 3])] = True
+    np.testing.assert_array_equal(np.isnan(graph), ~known & ~np.eye(4, dtype=bool))
+
+
+def test_synapses_are_summed_over_the_members_of_a_class(connectome):
+    classes = connectome.by_class({"AVAL": "AVA", "AVAR": "AVA", "RIML": "RIM", "": ""})
+    assert classes.neurons.tolist() == ["AVA", "RIM", "VB11", "VB2"]
+    graph = classes.graph("chemical", neurons=["AVA", "VB02"])
+    np.testing.assert_array_equal(graph, [[0, 0], [9, 0]])
+    np.testing.assert_array_equal(
+        classes.graph("electrical", neurons=["AVA", "RIM"]), [[0, 1], [1, 0]]
+    )
+
+
+def test_a_table_that_does_not_fit_is_refused_in_words(tmp_path, connectome):
+    path = tmp_path / "other.csv"
+    path.write_text("sender,receiver\nA,B\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks kind, n_synapses"):
+        load_connectome(path)
+    path.write_text("sender,receiver,kind,n_synapses\nA,B,magic,1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="got kind 'magic'"):
+        load_connectome(path)
+    path.write_text("sender,receiver,kind,n_synapses\nA,B,chemical,many\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="not counts"):
+        load_connectome(path)
+    with pytest.raises(ValueError, match="kind: got 'both'"):
+        connectome.graph("both")
+    with pytest.raises(ValueError, match="the table has none of XYZ"):
+        connectome.graph(neurons=["XYZ"])
+
+
+@pytest.mark.parametrize("name", ["white_1986_whole.csv", "witvliet_2020_8.csv"])
+def test_published_tables_hold_the_neurons_of_real_worms(name, request):
+    if not (REAL / name).exists():
+        pytest.skip(f"the wiring tables are not at {REAL}")
+    worms = request.getfixturevalue("real_worms")
+    connectome = load_connectome(REAL / name)
+    names = sorted({neuron for worm in worms for neuron in worm.neurons.tolist() if neuron})
+    graph = connectome.graph(neurons=names)
+    known = ~np.isnan(graph).all(axis=1) & ~(np.isnan(graph).sum(axis=1) == len(names) - 1)
+    assert known.mean() > 0.75
+    electrical = connectome.graph("electrical", neurons=names)
+    np.testing.assert_array_equal(electrical, electrical.T)
+    # The thermo- and olfactory neurons speak to AIY, not AIY to them.
+    graph = connectome.graph("chemical", neurons=["AWCL", "AIYL"])
+    assert graph[1, 0] >= 10 > graph[0, 1]

@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from skneurograph.metrics import edge_auroc, edge_average_precision, edge_permutation_null
+from skneurograph.metrics._edges import _rewired
+
+
+@pytest.fixture
+def truth():
+    rng = np.random.default_rng(0)
+    truth = rng.poisson(0.3 * rng.uniform(0.3, 2, size=(25, 1)), size=(25, 25))
+    np.fill_diagonal(truth, 0)
+    return truth
+
+
+def test_scores_are_those_of_scikit_learn_off_the_diagonal(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    apart = ~np.eye(25, dtype=bool)
+    connected = truth[apart] > 0
+    size = np.abs(graph[apart])
+    assert edge_auroc(truth, graph) == roc_auc_score(connected, size)
+    assert edge_average_precision(truth, graph) == average_precision_score(connected, size)
+    signed = edge_auroc(truth, graph, absolute=False)
+    assert signed == roc_auc_score(connected, graph[apart])
+
+
+def test_booleans_counts_and_signed_weights_are_the_same_truth(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    expected = edge_auroc(truth, graph)
+    assert edge_auroc(truth > 0, graph) == expected
+    assert edge_auroc(-0.1 * truth, graph) == expected
+
+
+def test_unknown_pairs_and_the_diagonal_do_not_count(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    partial, known = graph.copy(), truth.astype(float)
+    partial[3] = np.nan
+    known[:, 5] = np.nan
+    kept = np.ix_(np.delete(np.arange(25), 3), np.delete(np.arange(25), 5))
+    apart = ~np.eye(25, dtype=bool)[kept]
+    expected = roc_auc_score(truth[kept][apart] > 0, np.abs(graph[kept][apart]))
+    assert edge_auroc(known, partial) == expected
+    np.fill_diagonal(partial, 100.0)
+    assert edge_auroc(known, partial) == expected
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_rewired_graphs_keep_every_degree_and_move_most_edges(truth, symmetric):
+    edges = truth > 0
+    valid = ~np.eye(25, dtype=bool)
+    if symmetric:
+        edges = edges & (np.random.default_rng(3).random(edges.shape) < 0.4)
+        edges = edges | edges.T
+    valid[4, 7] = valid[7, 4] = False
+    rewired = list(_rewired(edges, valid, 20, np.random.default_rng(0)))
+    assert len(rewired) == 20
+    for graph in rewired:
+        np.testing.assert_array_equal(graph.sum(axis=0), edges.sum(axis=0))
+        np.testing.assert_array_equal(graph.sum(axis=1), edges.sum(axis=1))
+        np.testing.assert_array_equal(graph[~valid], edges[~valid])
+        assert (graph & edges).sum() < 0.75 * edges.sum()
+        if symmetric:
+            np.testing.assert_array_equal(graph, graph.T)
+
+
+def test_a_graph_that_knows_nothing_scores_like_the_null(truth):
+    scores = []
+    for seed in range(10):
+        graph = np.random.default_rng(seed).normal(size=truth.shape)
+        null = edge_permutation_null(truth, graph, n_permutations=100, random_state=0)
+        assert abs(null.mean - 0.5) < 0.05
+        scores.append((null.score - null.mean) / null.sd)
+        assert 1 / 101 <= null.p_value <= 1
+    assert abs(np.mean(scores)) < 1.5
+
+
+def test_a_graph_that_knows_only_degrees_is_above_chance_but_not_above_the_null(truth):
+    connected = truth > 0
+    graph = connected.sum(axis=1, keepdims=True) * np.ones((1, 25))
+    null = edge_permutation_null(truth, graph, n_permutations=100, random_state=0)
+    assert null.score > 0.65
+    assert abs(null.score - null.mean) < 1e-9
+
+
+@pytest.mark.parametrize("metric", ["auroc", "average_precision", roc_auc_score])
+def test_a_graph_that_knows_pairs_is_above_the_null(truth, metric):
+    graph = (truth > 0) + np.random.default_rng(1).normal(size=truth.shape)
+    null = edge_permutation_null(
+        truth, graph, metric=metric, n_permutations=99, absolute=False, random_state=0
+    )
+    assert null.score > null.mean + 4 * null.sd
+    assert null.p_value == 0.01
+    assert null.null_scores.shape == (99,)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("auroc", roc_auc_score), ("average_precision", average_precision_score)]
+)
+def test_null_scores_are_those_of_scikit_learn_with_ties_too(truth, name, metric):
+    graph = np.round(np.random.default_rng(1).normal(size=truth.shape), 1)
+    fast, slow = (
+        edge_permutation_null(truth, graph, metric=m, n_permutations=10, random_state=0)
+        for m in (name, metric)
+    )
+    np.testing.assert_allclose(fast.null_scores, slow.null_scores, rtol=1e-12)
+    assert fast.score == slow.score
+
+
+def test_the_null_is_reproducible_and_leaves_the_global_generator_alone(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    null = [
+        edge_permutation_null(truth, graph, n_permutations=20, random_state=seed).null_scores
+        for seed in (0, 0, 1, None)
+    ]
+    np.testing.assert_array_equal(null[0], null[1])
+    assert not np.array_equal(null[0], null[2])
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_what_does_not_fit_is_refused(truth):
+    with pytest.raises(ValueError, match=r"graph: got shape \(3, 3\)"):
+        edge_auroc(truth, np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="true_graph: got shape"):
+        edge_auroc(truth[:, :3], truth[:, :3])
+    with pytest.raises(ValueError, match="true_graph: 0 of the 600 pairs"):
+        edge_auroc(np.zeros((25, 25)), truth)
+    with pytest.raises(ValueError, match="metric: got 'r2'"):
+        edge_permutation_null(truth, truth, metric="r2")
+    with pytest.raises(ValueError, match="n_permutations: got 0"):
+        edge_permutation_null(truth, truth, n_permutations=0)
