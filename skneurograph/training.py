@@ -210,8 +210,12 @@ class _Net(NeuralNet):
         try:
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt:
-            # skorch ends training quietly and keeps the state; remember that it was cut short.
-            self.interrupted_ = True
+            # skorch ends training quietly and keeps the state; remember that it was cut
+            # short. Its own early stopping interrupts in the same way.
+            self.interrupted_ = not any(
+                isinstance(callback, EarlyStopping) and callback.misses_ >= callback.patience
+                for _, callback in self.callbacks_
+            )
             raise
 
     def __getstate__(self) -> dict[str, Any]:

@@ -42,9 +42,9 @@ class GraphForecaster(NetForecaster, GraphNet):
         not matter. An array gives one integer per column, -1 for anonymous neurons;
         columns with the same integer (left and right, say) share an identity.
         `Windows.identities` gives such an array.
-    n_lags : int, default=5
+    n_lags : int, default=8
         Frames of each neuron that a step reads; at most those of a window.
-    hidden_size : int, default=16
+    hidden_size : int, default=32
         Features of a neuron.
     n_rounds : int, default=1
         Rounds of message passing over the inferred graph; 0 forecasts each neuron by
@@ -155,8 +155,8 @@ class GraphForecaster(NetForecaster, GraphNet):
         self,
         *,
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
-        n_lags: int = 5,
-        hidden_size: int = 16,
+        n_lags: int = 8,
+        hidden_size: int = 32,
         n_rounds: int = 1,
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",

@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -398,6 +399,15 @@ def test_large_recordings_are_fitted_and_predicted_without_cutting_all_windows()
     tracemalloc.stop()
     # The cost beside the recordings: a few chunks of windows, not all of them.
     assert peak < all_windows
+
+
+def test_stopping_early_is_no_interruption():
+    X, y = make_data(GraphClassifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = GraphClassifier(**SMALL | {"max_epochs": 60}, patience=1).fit(X[:60], y[:60])
+    assert model.n_epochs_ < 60
+    assert not model.interrupted_
 
 
 def test_an_interrupted_fit_says_so_and_is_kept():

@@ -1,0 +1,67 @@
+"""Forecasts in a comparison: scored by horizon, one organism held out at a time."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from skneurograph import Recording, compare, default_models, sliding_windows
+from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
+from skneurograph.model_selection import forecast_scorers
+
+
+@pytest.fixture(scope="module")
+def windows():
+    rng = np.random.default_rng(0)
+    worms = [
+        Recording(
+            np.cumsum(rng.normal(size=(60, 3)), axis=0), 2.0, neurons=names, organism=organism
+        ).zscore()
+        for organism, names in (("one", "ABC"), ("two", "ABD"), ("three", "ABC"))
+    ]
+    return sliding_windows(worms, 6, target="next", horizon=5)
+
+
+def test_scores_are_those_of_the_forecasts_of_the_held_out_organism(windows):
+    models = default_models("forecaster", names=["persistence", "var"])
+    result = compare(
+        models, windows.X, windows.y, groups=windows.groups, scoring=forecast_scorers((1, 5))
+    )
+    assert result.metrics == ("r2@1", "r2@5", "neg_mse@1", "neg_mse@5")
+    test = windows.groups == "two"
+    fitted = models["var"].fit(windows.X[~test], windows.y[~test])
+    forecast = fitted.forecast(windows.X[test], 5)
+    truth = windows.y[test]
+    expected = {
+        "r2@1": masked_r2_score(truth[..., 0], forecast[..., 0]),
+        "r2@5": masked_r2_score(truth[..., 4], forecast[..., 4]),
+        "neg_mse@1": -masked_mean_squared_error(truth[..., 0], forecast[..., 0]),
+        "neg_mse@5": -masked_mean_squared_error(truth[..., 4], forecast[..., 4]),
+    }
+    for metric, score in expected.items():
+        assert result.by_fold(metric).loc["two", "var"] == pytest.approx(score)
+    assert "difference in r2@5" in result.to_text("r2@5")
+
+
+def test_nets_that_hold_out_organisms_get_groups_beside_such_scorers(windows):
+    models = default_models("forecaster", names=["graph"])
+    models["graph"].set_params(max_epochs=2, n_members=1, patience=1)
+    result = compare(
+        models, windows.X, windows.y, groups=windows.groups, scoring=forecast_scorers((1,))
+    )
+    assert (result.scores["error"] == "").all()
+
+
+def test_too_few_frames_to_score_are_an_error_that_says_what_to_cut(windows):
+    models = default_models("forecaster", names=["persistence"])
+    options = {"groups": windows.groups, "scoring": forecast_scorers((9,))}
+    with pytest.raises(ValueError, match=r"target='next', horizon=9"):
+        compare(models, windows.X, windows.y, **options)
+
+
+def test_scorers_are_pickled_and_bad_horizons_refused():
+    scorers = forecast_scorers((1, 16))
+    assert pickle.loads(pickle.dumps(scorers)) == scorers
+    for horizons in ((), (0, 1)):
+        with pytest.raises(ValueError, match="horizons: got"):
+            forecast_scorers(horizons)

@@ -1,0 +1,209 @@
+"""Modules that forecast frame by frame: gradients, rollouts, masks, an independent twin."""
+
+import pytest
+import torch
+
+from skneurograph.nn import GraphFrames, PerceptronFrames, RecurrentFrames, rollout_error
+
+N_NEURONS, N_TIMES = 5, 7
+KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
+
+
+def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropout=0.0, seed=0):
+    torch.manual_seed(seed)
+    shared = {"n_inside": n_inside, "n_ahead": n_ahead, "neuron_dropout": neuron_dropout}
+    if kind == "perceptron":
+        module = PerceptronFrames(
+            n_members, N_NEURONS, n_lags=3, hidden_size=6, dropout=dropout, **shared
+        )
+    elif kind in ("lstm", "gru"):
+        module = RecurrentFrames(
+            n_members,
+            N_NEURONS,
+            projection_size=4,
+            hidden_size=6,
+            cell=kind,
+            dropout=dropout,
+            **shared,
+        )
+    else:
+        module = GraphFrames(
+            n_members,
+            3,
+            torch.tensor([0, 1, 2, 1, -1]),
+            torch.tensor([0.1, 0.0, -0.2]),
+            hidden_size=6,
+            n_rounds=2,
+            edge_model="identity" if kind == "sigmoid" else kind,
+            edge_activation="sigmoid" if kind == "sigmoid" else "softmax",
+            dropout=dropout,
+            **shared,
+        )
+    with torch.no_grad():
+        # The readouts start at zero; away from there every parameter has a gradient.
+        for parameter in module.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    module.double()
+    mean, scale = torch.linspace(-1, 1, N_NEURONS), torch.linspace(0.5, 2, N_NEURONS)
+    module.set_scale(mean, scale, 50.0)
+    return module
+
+
+def make_windows(n_windows=4, missing=True):
+    torch.manual_seed(1)
+    windows = torch.randn(n_windows, N_NEURONS, N_TIMES, dtype=torch.float64)
+    if missing:
+        windows[0, 3] = torch.nan
+        windows[2, 1, 4] = torch.nan
+    return windows
+
+
+@pytest.fixture(params=KINDS)
+def module(request):
+    return make(request.param)
+
+
+def test_gradients_agree_with_finite_differences(module):
+    windows = make_windows()
+    target = torch.randn(4, N_NEURONS, 2, dtype=torch.float64)
+    target[1, 2] = torch.nan
+    names = [name for name, _ in module.named_parameters()]
+
+    def loss(*parameters):
+        named = dict(zip(names, parameters))
+        output = torch.func.functional_call(module, named, (windows,))
+        return rollout_error(output, target, True).sum()
+
+    parameters = tuple(p.detach().clone().requires_grad_() for p in module.parameters())
+    torch.manual_seed(2)
+    assert torch.autograd.gradcheck(loss, parameters, fast_mode=True)
+
+
+def test_training_rolls_out_what_forecasting_does(module):
+    module.eval()
+    windows = make_windows()
+    forecast, seen, counted = module(windows)
+    assert seen.shape == (4, N_NEURONS, 2)
+    earlier = module.forecast(windows[:, :, :-2], 4)
+    inside = forecast.mean(dim=0) * module.scale[:, None] + module.mean[:, None]
+    recorded = ~torch.isnan(windows).any(dim=2)
+    torch.testing.assert_close(counted[0], recorded)
+    # A neuron that is NaN at the end alone is missing in the whole window, not in its beginning.
+    torch.testing.assert_close(inside[[0, 1, 3]][:, :3], earlier[[0, 1, 3]][:, :3])
+
+
+def test_each_step_follows_from_the_one_before(module):
+    if isinstance(module, RecurrentFrames):
+        pytest.skip("a recurrent net remembers more than the last frames")
+    module.eval()
+    windows = make_windows(missing=False)
+    if type(getattr(module, "edges", None)).__name__ == "PairEdges":
+        pytest.skip("the graph is inferred once, from the window")
+    # The mean over members is what is given; only a single member feeds back what it gives.
+    module = first_member(module)
+    module_steps = module.forecast(windows, 3)
+    for step in range(3):
+        frame = module.forecast(windows, 1)
+        torch.testing.assert_close(module_steps[:, :, step : step + 1], frame)
+        windows = torch.cat([windows[:, :, 1:], frame], dim=2)
+
+
+def first_member(module):
+    kinds = {"PerceptronFrames": "perceptron", "GraphFrames": "identity"}
+    kind = kinds[type(module).__name__]
+    if kind == "identity" and module.edges.activation == "sigmoid":
+        kind = "sigmoid"
+    alone = make(kind, n_members=1)
+    with torch.no_grad():
+        for mine, theirs in zip(alone.parameters(), module.parameters()):
+            mine.copy_(theirs[:1])
+    return alone.eval()
+
+
+def test_members_never_mix():
+    for kind in ("perceptron", "identity"):
+        both = make(kind).eval()
+        alone = first_member(both)
+        windows = make_windows()
+        torch.testing.assert_close(both(windows)[0][:1], alone(windows)[0])
+
+
+def test_missing_neurons_change_nothing_for_the_others(module):
+    module.eval()
+    windows = make_windows(missing=False)
+    windows[:, 3] = torch.nan
+    other = windows.clone()
+    other[:, 3, :-1] = 1e6
+    torch.testing.assert_close(module.forecast(windows, 4), module.forecast(other, 4))
+
+
+def test_forecasts_stay_within_the_limit(module):
+    module.eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter *= 20
+    steps = module.forecast(make_windows(missing=False), 200)
+    distance = ((steps - module.mean[:, None]) / module.scale[:, None]).abs()
+    assert distance.max() <= module.limit + 1e-9
+
+
+def test_a_neuron_dropped_in_training_is_not_counted():
+    module = make("identity", neuron_dropout=0.5).train()
+    torch.manual_seed(0)
+    forecast, _, counted = module(make_windows(missing=False))
+    assert 0 < counted.sum() < counted.numel()
+    assert (forecast.abs().sum(dim=-1)[~counted.expand(forecast.shape[:3])] == 0).all()
+
+
+def test_the_graph_model_agrees_with_a_simple_implementation():
+    """Loops over neurons and senders instead of products over all of them."""
+    module = make("identity", n_members=1).eval()
+    windows = make_windows(n_windows=2, missing=False)
+    frames = (windows - module.mean[:, None]) / module.scale[:, None]
+    labels = module.identities.tolist()
+
+    def row(table, label):
+        return table[0, label + 1] if label >= 0 else torch.zeros_like(table[0, 0])
+
+    lags = frames[0, :, -3:]
+    features = []
+    for i, label in enumerate(labels):
+        gain, offset = row(module.identity.table, label).chunk(2)
+        encoded = lags[i] @ module.encoder.weight[0] + module.encoder.bias[0, 0]
+        features.append(torch.relu((1 + gain) * encoded + offset))
+    weights = torch.zeros(N_NEURONS, N_NEURONS, dtype=torch.float64)
+    for i, receiver in enumerate(labels):
+        query = row(module.edges.table, receiver).chunk(2)[0]
+        scores = [query @ row(module.edges.table, s).chunk(2)[1] / 8**0.5 for s in labels]
+        others = [j for j in range(N_NEURONS) if j != i]
+        shares = torch.softmax(torch.stack([scores[j] for j in others]), dim=0)
+        weights[i, others] = shares
+    torch.testing.assert_close(module.infer_graph(windows)[0], weights)
+    for own, sent in zip(module.own, module.sent):
+        messages = [
+            sum(weights[i, j] * (features[j] @ sent.weight[0]) for j in range(5)) for i in range(5)
+        ]
+        features = [
+            h + torch.relu(h @ own.weight[0] + own.bias[0, 0] + message)
+            for h, message in zip(features, messages)
+        ]
+    change = []
+    for i, label in enumerate(labels):
+        own = module.autoregression + module.own_shared[0, 0, 0] + row(module.own_identity, label)
+        read = module.read_shared[0, 0, 0] + row(module.read_identity, label)
+        change.append(own @ lags[i] + read @ features[i])
+    expected = (lags[:, -1] + torch.stack(change)) * module.scale + module.mean
+    torch.testing.assert_close(module.forecast(windows, 1)[0, :, 0], expected)
+
+
+def test_the_loss_weighs_a_step_by_its_inverse_and_leaves_out_what_is_missing():
+    forecast = torch.zeros(1, 2, 3, 2, dtype=torch.float64)
+    seen = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
+    target = torch.tensor([4.0, torch.nan, 5.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
+    counted = torch.tensor([[[True, True, True], [True, True, False]]])
+    error = rollout_error((forecast, seen, counted), target, True)
+    first = (1 + 4 + 9 + (16 + 25) / 2) / (3 + 2 / 2)
+    second = (1 + 4 + 16 / 2) / (2 + 1 / 2)
+    torch.testing.assert_close(error, torch.tensor([first, second], dtype=torch.float64))
+    nothing = rollout_error((forecast, seen, counted & False), target, True)
+    assert nothing.tolist() == [0.0, 0.0]
