@@ -34,7 +34,7 @@ ALLOWED = {
     },
     "metrics": set(),
     "datasets": {"recordings"},
-    "plotting": {"model_selection"},
+    "plotting": {"model_selection", "metrics"},
     "model_selection": {"lazy", "plotting", "metrics"},
     "models": {"decoding", "forecasting", "preprocessing"},
     "cli": {"__init__", "windows", "model_selection"},

@@ -48,7 +48,7 @@ class RecurrentForecaster(NetForecaster):
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
-    max_epochs : int, default=32
+    max_epochs : int, default=16
         Passes through the windows. An epoch has at least 16 steps, however few the
         windows.
     batch_size : int, default=64
@@ -121,7 +121,7 @@ class RecurrentForecaster(NetForecaster):
         neuron_dropout: float = 0.2,
         learning_rate: float = 0.003,
         weight_decay: float = 0.01,
-        max_epochs: int = 32,
+        max_epochs: int = 16,
         batch_size: int = 64,
         patience: int | None = None,
         validation_fraction: float = 0.2,

@@ -5,8 +5,9 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from skneurograph import compare
-from skneurograph.plotting import ComparisonDisplay, GraphDisplay
+from skneurograph import compare, sliding_windows
+from skneurograph.forecasting import PersistenceForecaster, VARForecaster
+from skneurograph.plotting import ComparisonDisplay, ForecastDisplay, GraphDisplay
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +126,24 @@ def test_the_graph_of_an_estimator_is_drawn():
 
     display = GraphDisplay.from_estimator(Fitted(), neurons=np.array(["A", "B"]))
     np.testing.assert_array_equal(display.im_.get_array(), Fitted.graph_)
+
+
+def test_forecasts_are_drawn_by_horizon():
+    rng = np.random.default_rng(0)
+    trace = np.cumsum(rng.normal(size=(80, 3)), axis=0)
+    windows = sliding_windows(trace, 5, target="next", horizon=6)
+    models = {
+        name: model.fit(windows.X, windows.y)
+        for name, model in (("still", PersistenceForecaster()), ("var", VARForecaster()))
+    }
+    display = ForecastDisplay.from_estimators(models, windows.X, windows.y, sampling_rate=2.0)
+    still, var = display.ax_.get_lines()
+    np.testing.assert_allclose(still.get_xdata(), np.arange(1, 7) / 2)
+    expected = ((windows.y - windows.X[:, :, -1:]) ** 2).mean(axis=(0, 1))
+    np.testing.assert_allclose(still.get_ydata(), expected, rtol=1e-5)
+    assert display.ax_.get_xlabel() == "seconds ahead"
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["still", "var"]
+    with pytest.raises(ValueError, match="horizon=n_steps"):
+        ForecastDisplay.from_estimators(models, windows.X, windows.y[:, :, 0])
+    with pytest.raises(ValueError, match="metric: got"):
+        ForecastDisplay.from_estimators(models, windows.X, windows.y, metric="mae")

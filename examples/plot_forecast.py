@@ -1,0 +1,55 @@
+"""
+Forecasting an animal that was never seen
+=========================================
+
+How far ahead can the activity of a worm be told from other worms? Persistence (nothing changes), an
+autoregression of each neuron, a vector autoregression and a graph network forecast a held-out
+simulated worm, frame by frame, feeding back what they predicted.
+"""
+
+import matplotlib.pyplot as plt
+
+from skneurograph import default_models, make_worms, sliding_windows
+from skneurograph.plotting import ForecastDisplay
+
+# %%
+# Windows of 16 frames and the 16 frames that follow. Neurons are averaged over left and right, and
+# z-scored within each worm.
+
+worms = [worm.zscore() for worm in make_worms(4, duration=150, random_state=0).recordings]
+windows = sliding_windows(worms, 16, target="next", horizon=16, by="class", step=2)
+test = windows.groups == windows.groups[0]
+print(windows)
+
+# %%
+# Training sees the window and the next frame; longer forecasts are rollouts. The graph network is
+# kept small here so that the example runs in seconds.
+
+models = default_models("forecaster", names=["persistence", "ar", "var", "graph"])
+models["graph"].set_params(n_members=1, max_epochs=8, random_state=0)
+for model in models.values():
+    model.fit(windows.X[~test], windows.y[~test][:, :, 0])
+
+ForecastDisplay.from_estimators(
+    models, windows.X[test], windows.y[test], sampling_rate=windows.sampling_rate
+)
+
+# %%
+# The error of every model grows towards the variance of the activity, one: far ahead, the best forecast
+# is the mean. What the models disagree on is how soon they give up the last frame for it. These worms
+# are simulated; what the models reach on real ones is in the documentation.
+#
+# One window, one neuron:
+
+neuron, moment = 0, 40
+X, y = windows.X[test][[moment]], windows.y[test][moment]
+before = range(-X.shape[2] + 1, 1)
+_, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+ax.plot(before, X[0, neuron], color="black")
+ax.plot(range(1, 17), y[neuron], color="black", ls=":", label="what followed")
+for name, model in models.items():
+    ax.plot(range(1, 17), model.forecast(X, 16)[0, neuron], label=name)
+ax.axvline(0, color="grey", lw=0.5)
+ax.set(xlabel="frames", ylabel=f"{windows.neurons[neuron]} (z)")
+ax.legend(frameon=False, fontsize="small")
+plt.show()
