@@ -35,9 +35,9 @@ ForecastDisplay.from_estimators(
 )
 
 # %%
-# The error of every model grows towards the variance of the activity, one: far ahead, the best forecast
-# is the mean. What the models disagree on is how soon they give up the last frame for it. These worms
-# are simulated; what the models reach on real ones is in the documentation.
+# The error of every model grows towards the variance of the activity, one: far ahead, the best
+# forecast is the mean. What the models disagree on is how soon they give up the last frame for it.
+# These worms are simulated; what the models reach on real ones is in the documentation.
 #
 # One window, one neuron:
 

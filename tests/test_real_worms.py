@@ -74,17 +74,17 @@ def test_forecasts_of_unseen_worms_reach_what_simple_models_are_known_to(real_wo
 
 
 @pytest.mark.slow
-def test_the_graph_forecaster_beats_the_linear_rival_on_an_unseen_worm(real_worms):
+def test_the_graph_forecaster_beats_its_rivals_on_an_unseen_worm(real_worms):
+    """A small budget on one worm; the table of all worms is in the documentation."""
     prepared = [worm.zscore().average_classes().zscore() for worm in real_worms]
     windows = sliding_windows(prepared, 16, target="next", horizon=16, neurons="shared")
-    train = windows.groups != windows.groups[0]
+    train = windows.groups != "worm_2022-08-02-38"
     errors = {}
-    for name in ("var", "graph"):
-        (model,) = default_models("forecaster", names=[name]).values()
-        if name == "graph":
-            model.set_params(random_state=0, n_members=1)
+    for name, model in default_models("forecaster", names=["ar", "mlp", "graph"]).items():
+        if name != "ar":
+            model.set_params(random_state=0, n_members=1, max_epochs=8)
         model.fit(windows.X[train], windows.y[train][:, :, 0])
         forecast = model.forecast(windows.X[~train], 16)
         errors[name] = masked_mean_squared_error(windows.y[~train], forecast, by="horizon")
-    assert errors["graph"][0] < errors["var"][0]
-    assert errors["graph"][15] < errors["var"][15]
+    assert errors["graph"][0] < min(errors["ar"][0], errors["mlp"][0])
+    assert errors["graph"][15] < errors["mlp"][15]

@@ -137,7 +137,7 @@ def test_forecasts_are_drawn_by_horizon():
         for name, model in (("still", PersistenceForecaster()), ("var", VARForecaster()))
     }
     display = ForecastDisplay.from_estimators(models, windows.X, windows.y, sampling_rate=2.0)
-    still, var = display.ax_.get_lines()
+    still = display.ax_.get_lines()[0]
     np.testing.assert_allclose(still.get_xdata(), np.arange(1, 7) / 2)
     expected = ((windows.y - windows.X[:, :, -1:]) ** 2).mean(axis=(0, 1))
     np.testing.assert_allclose(still.get_ydata(), expected, rtol=1e-5)
