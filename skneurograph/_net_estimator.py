@@ -222,9 +222,13 @@ class NetEstimator(BaseEstimator):
             n_windows,
             organisms,
             self.validation_fraction,
-            self.n_times_in_,
+            self.n_times_in_ + self._n_ahead(),
             np.random.default_rng(seed),
         )
+
+    def _n_ahead(self) -> int:
+        """Frames after a window that its target reads."""
+        return 0
 
     def _check_held_out(self, trained: NDArray, held: NDArray, weight: NDArray[np.float64]) -> None:
         if weight.sum() == 0:
@@ -259,7 +263,9 @@ class NetEstimator(BaseEstimator):
         """Evaluate the module on validated windows, chunk by chunk."""
         module = self.net_.module_
         parameter = next(module.parameters())
-        chunk = max(1, _CHUNK_ELEMENTS // self._elements_per_window())
+        n_steps = sum(argument for argument in arguments if isinstance(argument, int))
+        per_window = self._elements_per_window() + self.n_features_in_ * n_steps
+        chunk = max(1, _CHUNK_ELEMENTS // per_window)
         run = module if method == "__call__" else getattr(module, method)
         module.eval()
         with torch.inference_mode():

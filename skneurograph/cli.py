@@ -163,16 +163,17 @@ def compare_command(
             table += "\nsimulated recordings (make_worms), not real animals"
         typer.echo(table)
         text += f"{header}\n{table}\n\n"
+        # After each split, so that what is done is not lost with what fails.
+        (out / "table.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
         picture = out / ("scores.png" if name == splits[0] else f"scores_{name}.png")
         _draw(result, picture, simulated=not recordings)
         written.append(picture)
-    (out / "table.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
     paths = [out / "scores.csv", out / "table.txt", *written]
     typer.echo(f"wrote {', '.join(map(str, paths[:-1]))} and {paths[-1]}")
 
 
 _SPLITS = {
-    "organisms": "one organism held out at a time",
+    "organisms": "one organism held out at a time (traces z-scored over each whole recording)",
     "time": f"within each organism, the first {1 - _LAST_PART:.0%} against what follows",
 }
 
@@ -238,7 +239,7 @@ def _run(
     label: str | None,
 ) -> Comparison:
     """Compare, writing scores as they come and all of them, sorted, at the end."""
-    before = pd.read_csv(csv) if csv.exists() else None
+    before = pd.read_csv(csv, dtype=str, keep_default_na=False) if csv.exists() else None
 
     def keep(rows: pd.DataFrame) -> None:
         _labelled(rows, label).to_csv(csv, mode="a", header=not csv.exists(), index=False)

@@ -281,7 +281,8 @@ class Recording:
         ----------
         until : float, optional
             Take the statistics from the frames before that time, in seconds, so that a
-            split in time does not leak what comes later.
+            split in time does not leak what comes later. A neuron that is constant before
+            it is centred but not scaled; one that is NaN before it becomes NaN throughout.
 
         Raises
         ------
@@ -304,7 +305,10 @@ class Recording:
         deviation = np.sqrt(variance.sum(axis=0) / n_recorded)
         scale = np.abs(np.where(recorded, activity, 0)).max(axis=0, initial=0)
         constant = deviation <= 1e-10 * scale
-        centred[:, constant] *= 0
+        if until is None:
+            centred[:, constant] *= 0
+        # Without a frame to go by before `until`, a neuron counts as not recorded.
+        centred[:, ~recorded.any(axis=0)] = np.nan
         scaled = centred / np.where(constant, 1, deviation)
         return replace(self, activity=scaled.astype(self.activity.dtype))
 

@@ -47,7 +47,11 @@ def test_models_come_in_the_order_asked_for():
         ({"names": []}, "names: got none; expected some of chance"),
         ({"names": ["ridge"]}, "names: got ridge"),
         ({"kind": "regressor", "names": ["logistic"]}, "expected some of chance, ridge"),
-        ({"kind": "cluster"}, "kind: got 'cluster'; expected 'classifier' or 'regressor'"),
+        ({"kind": "forecaster", "names": ["ridge"]}, "expected some of persistence, ar, var"),
+        (
+            {"kind": "cluster"},
+            "kind: got 'cluster'; expected 'classifier', 'regressor' or 'forecaster'",
+        ),
     ],
 )
 def test_unknown_models_and_kinds_are_named(arguments, said):

@@ -497,3 +497,35 @@ def test_the_real_worms_are_what_their_description_says(real_worms):
     assert (len(set.union(*names)), len(set.intersection(*names))) == (148, 48)
     classes = [set(worm.average_classes().neurons) - {""} for worm in real_worms]
     assert (len(set.union(*classes)), len(set.intersection(*classes))) == (83, 39)
+
+
+class TestZscoreUntil:
+    def make(self):
+        rng = np.random.default_rng(0)
+        activity = rng.normal(3, 2, size=(100, 4))
+        activity[:70, 1] = np.nan
+        activity[:70, 2] = 5.0
+        activity[:, 3] = 7.0
+        return Recording(activity, 1.0, organism="worm")
+
+    def test_only_frames_before_it_set_the_scale(self):
+        worm = self.make()
+        scaled = worm.zscore(until=70.0).activity
+        before = worm.activity[:70, 0]
+        expected = (worm.activity[:, 0] - before.mean()) / before.std()
+        np.testing.assert_allclose(scaled[:, 0], expected)
+        spoiled = worm.activity.copy()
+        spoiled[70:] *= 100
+        again = dataclasses.replace(worm, activity=spoiled).zscore(until=70.0).activity
+        np.testing.assert_array_equal(again[:70], scaled[:70])
+
+    def test_what_comes_later_is_not_erased(self):
+        worm = self.make()
+        scaled = worm.zscore(until=70.0).activity
+        assert np.isnan(scaled[:, 1]).all()
+        np.testing.assert_allclose(scaled[:, 2], worm.activity[:, 2] - 5.0)
+        assert (scaled[:, 3] == 0).all()
+
+    def test_a_time_before_the_first_frame_is_refused(self):
+        with pytest.raises(ValueError, match="no frame before until=0"):
+            self.make().zscore(until=0.0)

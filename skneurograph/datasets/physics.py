@@ -298,7 +298,7 @@ def _systems(
 def _check_sizes(
     n_simulations: int, n_nodes: int, name: str, n_frames: int, n_substeps: int
 ) -> None:
-    sizes = {
+    sizes: dict[str, tuple[Any, int]] = {
         "n_simulations": (n_simulations, 1),
         name: (n_nodes, 2),
         "n_frames": (n_frames, 1),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skneurograph.lazy import LazyWindows
 from skneurograph.metrics import masked_r2_score
@@ -158,6 +158,21 @@ def reads_frames(target: NDArray, n_neurons: int) -> bool:
 def first_frame(target: NDArray) -> NDArray:
     """Give the frame that directly follows the windows."""
     return target if target.ndim == 2 else target[:, :, 0]
+
+
+def counted_windows(
+    sample_weight: ArrayLike | None, windows: NDArray | LazyWindows, target: NDArray
+) -> tuple[NDArray[np.float64], NDArray | LazyWindows, NDArray]:
+    """Validate weights, and leave out windows whose weight is zero."""
+    weight = _check_sample_weight(
+        sample_weight, np.zeros(len(windows)), dtype=np.float64, ensure_non_negative=True
+    )
+    counted = weight > 0
+    if counted.all():
+        return weight, windows, target
+    if not counted.any():
+        raise ValueError("sample_weight: all weights are zero, no window counts")
+    return weight[counted], windows[counted], target[counted]
 
 
 def in_chunks(windows: NDArray | LazyWindows, n_steps: int = 0) -> Iterator[NDArray]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
-from torch import Tensor, nn
+from torch import nn
 
 from skneurograph._graph_net import GraphNet
-from skneurograph.forecasting._base import in_chunks
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.lazy import LazyWindows
-from skneurograph.nn import SILENT, GraphFrames
+from skneurograph.nn import SILENT, GraphFrames, Neurons
 from skneurograph.validation import check_identities
 
 __all__ = ["GraphForecaster"]
@@ -27,7 +24,9 @@ class GraphForecaster(NetForecaster, GraphNet):
 
     After Wang et al. [1]_: the last frames of each neuron are encoded by a shared network,
     a directed graph over the recorded neurons is inferred, messages pass over it, and the
-    change of each neuron is read out, beside an autoregression on its own frames. Further
+    change of each neuron is read out. This corrects a linear forecast in closed form (that
+    of `VARForecaster`: an autoregression of each neuron and a ridge regression on the last
+    frame of the others), with which training starts and which it leaves as it is. Further
     steps feed the forecasts back over the same graph; training rolls out as well, so that
     long forecasts stay good. Missing neurons (NaN) neither send nor receive nor count.
 
@@ -42,13 +41,13 @@ class GraphForecaster(NetForecaster, GraphNet):
         not matter. An array gives one integer per column, -1 for anonymous neurons;
         columns with the same integer (left and right, say) share an identity.
         `Windows.identities` gives such an array.
-    n_lags : int, default=8
+    n_lags : int, default=12
         Frames of each neuron that a step reads; at most those of a window.
     hidden_size : int, default=32
         Features of a neuron.
     n_rounds : int, default=1
         Rounds of message passing over the inferred graph; 0 forecasts each neuron by
-        itself.
+        itself, without the linear influence of the others, too.
     edge_model : {"auto", "identity", "bilinear", "mlp"}, default="auto"
         What the graph is inferred from. ``"identity"``: a score learned for each pair of
         identities, one graph for all windows, restricted to the recorded neurons.
@@ -61,22 +60,24 @@ class GraphForecaster(NetForecaster, GraphNet):
     pooling : {"mean", "attention", "concat"}, default="mean"
         How neurons become one vector for a target other than the following frames; see
         `skneurograph.decoding.GraphRegressor`.
-    n_rollout : int, default=8
-        Frames at the end of a training window that training forecasts as well, from those
-        before, feeding forecasts back, so that long forecasts stay good; fewer in short
-        windows. 0 trains on the following frame(s) alone.
+    n_rollout : int, default=9
+        Steps of the rollouts whose error training minimises, a step ``h`` with weight
+        ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
+        over the last frames of the window, as far as ``n_lags`` frames are left to start
+        from. A net that has only seen one step drifts when it feeds on its own forecasts.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
     dropout : float, default=0.1
         Probability of dropping a feature of a neuron before the readout, in training.
     neuron_dropout : float, default=0.7
-        Probability of dropping a whole neuron in training. What neurons tell about each
-        other differs from animal to animal; dropping most of them keeps what is reliable.
+        Probability that, in training, a neuron sends no messages. What neurons tell about
+        each other differs from animal to animal; dropping most of it keeps what is
+        reliable. The linear part sees all neurons.
     learning_rate : float, default=0.003
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
-    max_epochs : int, default=16
+    max_epochs : int, default=8
         Passes through the windows. An epoch has at least 16 steps, however few the
         windows.
     batch_size : int, default=64
@@ -147,27 +148,26 @@ class GraphForecaster(NetForecaster, GraphNet):
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **GraphNet._parameter_constraints,
-        "n_lags": [Interval(Integral, 1, None, closed="left")],
-        "n_rollout": [Interval(Integral, 0, None, closed="left")],
+        **NetForecaster._parameter_constraints,
     }
 
     def __init__(
         self,
         *,
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
-        n_lags: int = 8,
+        n_lags: int = 12,
         hidden_size: int = 32,
         n_rounds: int = 1,
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
-        n_rollout: int = 8,
+        n_rollout: int = 9,
         n_members: int = 3,
         dropout: float = 0.1,
         neuron_dropout: float = 0.7,
         learning_rate: float = 0.003,
         weight_decay: float = 0.01,
-        max_epochs: int = 16,
+        max_epochs: int = 8,
         batch_size: int = 64,
         patience: int | None = None,
         validation_fraction: float = 0.2,
@@ -198,43 +198,15 @@ class GraphForecaster(NetForecaster, GraphNet):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _n_inside(self) -> int:
-        return min(self.n_rollout, max(0, self.n_times_in_ - self.n_lags))
-
     def _exchangeable(self) -> NDArray[np.bool_] | None:
         return check_identities(self.identities, self.n_features_in_) < 0
-
-    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
-        super()._prepare(windows, weight)
-        self._autoregression = self._fit_autoregression(windows, weight)
-
-    def _fit_autoregression(
-        self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Fit the change between the last two frames to the frames before, all neurons together."""
-        n_lags = min(self.n_lags, self.n_times_in_ - 1)
-        if n_lags == 0:
-            return np.zeros(1)
-        products, sums, total, start = np.zeros((n_lags, n_lags)), np.zeros(n_lags), 0.0, 0
-        for part in in_chunks(windows):
-            frames = self._scaler.standardise(part[:, :, -n_lags - 1 :])[:, self.columns_]
-            known = ~np.isnan(frames).any(axis=2)
-            share = (known * weight[start : start + len(part), None])[known]
-            lags, change = frames[known][:, :-1], np.diff(frames[known])[:, -1]
-            products += (lags * share[:, None]).T @ lags
-            sums += (lags * share[:, None]).T @ change
-            total += share.sum()
-            start += len(part)
-        solved = np.linalg.solve(products + 1e-3 * max(total, 1e-9) * np.eye(n_lags), sums)
-        return np.concatenate([np.zeros(min(self.n_lags, self.n_times_in_) - n_lags), solved])
 
     def _build_frames(self, n_inside: int, n_ahead: int) -> GraphFrames:
         labels = self._identity_labels()
         return GraphFrames(
             self.n_members,
-            min(self.n_lags, self.n_times_in_),
-            torch.from_numpy(labels[self.columns_]),
-            torch.from_numpy(self._autoregression).to(torch.get_default_dtype()),
+            self._neurons(self.columns_, labels[self.columns_]),
+            self._scaler.limit,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
             edge_model=self._edge_model(labels),
@@ -250,7 +222,7 @@ class GraphForecaster(NetForecaster, GraphNet):
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
         if not self.forecasts_frames_:
-            return super()._prediction_columns(X)
+            return self._used_columns()
         # Neurons that training has not seen are forecast too.
         recorded = ~np.isnan(X).any(axis=2).all(axis=0)
         recorded[self.columns_] = True
@@ -260,14 +232,29 @@ class GraphForecaster(NetForecaster, GraphNet):
             else np.flatnonzero(recorded)
         )
 
-    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
-        if columns is None or columns is self.columns_ or not self.forecasts_frames_:
-            return super()._inputs(columns)
+    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Any, ...]:
+        if columns is None or columns is self.columns_:
+            return ()
         labels = self._labels[columns].copy()
         labels[(labels < 0) & ~self._anonymous[columns]] = SILENT
         parameter = next(self.net_.module_.parameters())
-        mean, scale = (
-            torch.from_numpy(values[columns]).to(parameter)
-            for values in (self._scaler.mean, self._scaler.scale)
+        neurons = self._neurons(columns, labels)
+        device, dtype = parameter.device, parameter.dtype
+        return (
+            Neurons._make(
+                values.to(device, dtype if values.is_floating_point() else values.dtype)
+                for values in neurons
+            ),
         )
-        return torch.from_numpy(labels).to(parameter.device), mean, scale
+
+    def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[NDArray[np.floating]]:
+        # Nothing is known of the edges of an identity without training.
+        unseen = ~self._anonymous
+        unseen[self.columns_] = False
+        for graphs in super()._graph_chunks(windows):
+            graphs[:, unseen] = np.nan
+            graphs[:, :, unseen] = np.nan
+            yield graphs
+
+    def _couples(self) -> bool:
+        return self.n_rounds > 0

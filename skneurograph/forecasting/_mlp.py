@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skneurograph._net_estimator import NetEstimator
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.nn import PerceptronDecoder, PerceptronFrames
 
@@ -21,19 +18,20 @@ class MLPForecaster(NetForecaster):
     """Forecast all neurons with a perceptron on their last frames.
 
     A structure-agnostic rival of the graph model: one hidden layer reads the last frames
-    of all neurons at once and gives the change of each. A missing neuron (NaN) counts as
-    its mean.
+    of all neurons at once and gives the change of each, beside its own autoregression in
+    closed form. A missing neuron (NaN) counts as its mean.
 
     Parameters
     ----------
-    n_lags : int, default=5
+    n_lags : int, default=12
         Frames that are read; at most those of a window.
     hidden_size : int, default=64
         Hidden units.
-    n_rollout : int, default=8
-        Frames at the end of a training window that training forecasts as well, from those
-        before, feeding forecasts back, so that long forecasts stay good; fewer in short
-        windows. 0 trains on the following frame(s) alone.
+    n_rollout : int, default=9
+        Steps of the rollouts whose error training minimises, a step ``h`` with weight
+        ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
+        over the last frames of the window, as far as ``n_lags`` frames are left to start
+        from. A net that has only seen one step drifts when it feeds on its own forecasts.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
     dropout : float, default=0.3
@@ -100,17 +98,15 @@ class MLPForecaster(NetForecaster):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **NetEstimator._parameter_constraints,
-        "n_lags": [Interval(Integral, 1, None, closed="left")],
-        "n_rollout": [Interval(Integral, 0, None, closed="left")],
+        **NetForecaster._parameter_constraints,
     }
 
     def __init__(
         self,
         *,
-        n_lags: int = 5,
+        n_lags: int = 12,
         hidden_size: int = 64,
-        n_rollout: int = 8,
+        n_rollout: int = 9,
         n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
@@ -142,14 +138,11 @@ class MLPForecaster(NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _n_inside(self) -> int:
-        return min(self.n_rollout, max(0, self.n_times_in_ - self.n_lags))
-
     def _build_frames(self, n_inside: int, n_ahead: int) -> PerceptronFrames:
         return PerceptronFrames(
             self.n_members,
-            len(self.columns_),
-            n_lags=min(self.n_lags, self.n_times_in_),
+            self._neurons(self.columns_, np.arange(len(self.columns_))),
+            self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,
             n_inside=n_inside,

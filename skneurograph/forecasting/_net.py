@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from skneurograph._net_estimator import NetEstimator
-from skneurograph.forecasting._base import ForecasterPart
+from skneurograph.forecasting._base import ForecasterPart, in_chunks
+from skneurograph.forecasting._linear import fit_coupling, fit_own
 from skneurograph.forecasting._scaling import FrameScaler
 from skneurograph.lazy import LazyWindows
-from skneurograph.nn import FrameModel, rollout_error, squared_error
+from skneurograph.nn import FrameModel, Neurons, Standardised, rollout_error, squared_error
 
 __all__ = ["NetForecaster"]
+
+# The linear part is fitted to at most this many windows, evenly spaced.
+_LINEAR_WINDOWS = 16_384
+# Ridge penalty between neurons, relative to the number of windows: that of VARForecaster.
+_COUPLING_PENALTY = 10.0
 
 
 class NetForecaster(ForecasterPart, NetEstimator):
     """Fit a net to windows and what follows them; the nets are up to the class."""
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **NetEstimator._parameter_constraints,
+        "n_lags": [Interval(Integral, 1, None, closed="left")],
+        "n_rollout": [Interval(Integral, 1, None, closed="left")],
+    }
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -59,6 +73,10 @@ class NetForecaster(ForecasterPart, NetEstimator):
             If the input does not fit; the message names the argument.
         """
         windows, target = self._check_fit(X, y)
+        # Targets of held-out windows must not be targets of training windows, too.
+        self._n_following = 0
+        if self.forecasts_frames_:
+            self._n_following = 1 if target.ndim == 2 else target.shape[2]
         return self._fit_windows(windows, target, sample_weight, groups)
 
     @abstractmethod
@@ -69,35 +87,87 @@ class NetForecaster(ForecasterPart, NetEstimator):
     def _build_plain(self, n_outputs: int) -> nn.Module:
         """Make the module for any other target; called under a seed."""
 
-    @abstractmethod
-    def _n_inside(self) -> int:
+    def _n_inside(self, n_ahead: int) -> int:
         """Frames at the end of a window that training forecasts from those before."""
+        return min(self.n_rollout - n_ahead, max(0, self.n_times_in_ - self.n_lags))
 
     def _exchangeable(self) -> NDArray[np.bool_] | None:
         """Columns that hold other neurons in every organism; None if there are none."""
         return None
 
     def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
-        self._scaler = FrameScaler(windows, weight, self._exchangeable())
+        anonymous = self._exchangeable()
+        self._scaler = FrameScaler(windows, weight, anonymous)
+        if self.forecasts_frames_:
+            self._fit_linear(windows, weight, anonymous)
+
+    def _fit_linear(
+        self,
+        windows: NDArray | LazyWindows,
+        weight: NDArray[np.float64],
+        anonymous: NDArray[np.bool_] | None,
+    ) -> None:
+        """Fit, in closed form, what the net starts from: the last change within each window."""
+        n_lags = min(self.n_lags, self.n_times_in_)
+        n_read = min(n_lags, self.n_times_in_ - 1)
+        shape = (self.n_features_in_, n_lags)
+        self._own, self._offset = np.zeros(shape), np.zeros(shape[0])
+        self._coupling = np.zeros((shape[0], shape[0]))
+        if n_read == 0:
+            return
+        rows = np.unique(np.linspace(0, len(windows) - 1, _LINEAR_WINDOWS).astype(np.intp))
+        weight, columns = weight[rows], self.columns_
+        last = [part[:, columns, -n_read - 1 :] for part in in_chunks(windows[rows])]
+        frames = self._scaler.standardise(np.concatenate(last), columns)
+        known: NDArray[np.bool_] = np.logical_not(np.isnan(frames).any(axis=2))
+        frames = np.where(known[:, :, None], frames, 0)
+        lags, change = frames[:, :, :-1], frames[:, :, -1] - frames[:, :, -2]
+        own, offset, pooled = fit_own(lags, change, known, weight)
+        self._own[:, n_lags - n_read :] = pooled
+        named = np.ones(len(columns), bool) if anonymous is None else ~anonymous[columns]
+        self._own[columns[named], n_lags - n_read :] = own[named]
+        self._offset[columns[named]] = offset[named]
+        if self._couples() and named.any():
+            explained = np.einsum("wnl,nl->wn", lags, own) + offset
+            remaining = np.where(known, change - explained, 0)[:, named]
+            coupling = fit_coupling(
+                lags[:, named, -1], remaining, known[:, named], weight, _COUPLING_PENALTY
+            )
+            self._coupling[np.ix_(columns[named], columns[named])] = coupling
+
+    def _couples(self) -> bool:
+        """Whether the linear part reads the other neurons, too."""
+        return False
+
+    def _neurons(self, columns: NDArray[np.intp], identities: NDArray[np.intp]) -> Neurons:
+        """Give what the module is told of these columns."""
+        given = (
+            self._scaler.mean[columns],
+            self._scaler.scale[columns],
+            self._own[columns],
+            self._offset[columns],
+            self._coupling[np.ix_(columns, columns)],
+        )
+        return Neurons(*(torch.from_numpy(part) for part in (*given, identities)))
 
     def _encode_target(
         self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
     ) -> tuple[NDArray, NDArray[np.float64], int]:
         if self.forecasts_frames_:
-            frames = self._scaler.standardise(y.reshape(*y.shape[:2], -1))
+            following = y.reshape(*y.shape[:2], -1)[:, :, : self.n_rollout]
+            frames = self._scaler.standardise(following)
             return np.ascontiguousarray(frames[:, self.columns_]), weight, frames.shape[2]
         return self._encode_continuous(y, weight, kept)
 
     def _build_module(self, n_outputs: int) -> nn.Module:
         if not self.forecasts_frames_:
-            return self._build_plain(n_outputs)
-        module = self._build_frames(self._n_inside(), n_outputs)
-        mean, scale = (
-            torch.from_numpy(values[self.columns_])
-            for values in (self._scaler.mean, self._scaler.scale)
-        )
-        module.set_scale(mean, scale, self._scaler.limit)
-        return module
+            mean, scale = self._scaler.mean[self.columns_], self._scaler.scale[self.columns_]
+            plain = self._build_plain(n_outputs)
+            return Standardised(plain, torch.from_numpy(mean), torch.from_numpy(scale))
+        return self._build_frames(self._n_inside(n_outputs), n_outputs)
+
+    def _n_ahead(self) -> int:
+        return self._n_following
 
     def _loss(self) -> Any:
         return rollout_error if self.forecasts_frames_ else squared_error

@@ -6,9 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import _check_sample_weight
 
-from skneurograph.forecasting._base import StepForecaster
+from skneurograph.forecasting._base import StepForecaster, counted_windows
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["PersistenceForecaster"]
@@ -60,10 +59,10 @@ class PersistenceForecaster(StepForecaster):
         -------
         self
         """
-        _, target = self._check_fit(X, y)
+        windows, target = self._check_fit(X, y)
+        weight, _, target = counted_windows(sample_weight, windows, target)
         self.__dict__.pop("y_mean_", None)
         if not self.forecasts_frames_:
-            weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
             self.y_mean_ = np.average(target, axis=0, weights=weight)
         return self
 

@@ -10,7 +10,6 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from skneurograph._net_estimator import NetEstimator
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.nn import RecurrentDecoder, RecurrentFrames
 
@@ -21,8 +20,8 @@ class RecurrentForecaster(NetForecaster):
     """Forecast all neurons with an LSTM or GRU over frames.
 
     A structure-agnostic rival of the graph model: every frame is one vector of all
-    neurons, and the change of each is read from the state. A missing neuron (NaN) counts
-    as its mean.
+    neurons, and the change of each is read from the state, beside its own autoregression
+    in closed form. A missing neuron (NaN) counts as its mean.
 
     Parameters
     ----------
@@ -33,10 +32,13 @@ class RecurrentForecaster(NetForecaster):
         reads all neurons.
     hidden_size : int, default=64
         Units of the recurrent layer.
-    n_rollout : int, default=8
-        Frames at the end of a training window that training forecasts as well, from those
-        before, feeding forecasts back, so that long forecasts stay good; fewer in short
-        windows. 0 trains on the following frame(s) alone.
+    n_lags : int, default=12
+        Frames of the autoregression; at most those of a window.
+    n_rollout : int, default=9
+        Steps of the rollouts whose error training minimises, a step ``h`` with weight
+        ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
+        over the last frames of the window, as far as ``n_lags`` frames are left to start
+        from. A net that has only seen one step drifts when it feeds on its own forecasts.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
     dropout : float, default=0.3
@@ -103,10 +105,9 @@ class RecurrentForecaster(NetForecaster):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **NetEstimator._parameter_constraints,
+        **NetForecaster._parameter_constraints,
         "cell": [StrOptions({"lstm", "gru"})],
         "projection_size": [None, Interval(Integral, 1, None, closed="left")],
-        "n_rollout": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
@@ -115,7 +116,8 @@ class RecurrentForecaster(NetForecaster):
         cell: Literal["lstm", "gru"] = "lstm",
         projection_size: int | None = None,
         hidden_size: int = 64,
-        n_rollout: int = 8,
+        n_lags: int = 12,
+        n_rollout: int = 9,
         n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
@@ -133,6 +135,7 @@ class RecurrentForecaster(NetForecaster):
         self.cell = cell
         self.projection_size = projection_size
         self.hidden_size = hidden_size
+        self.n_lags = n_lags
         self.n_rollout = n_rollout
         self.n_members = n_members
         self.dropout = dropout
@@ -148,14 +151,11 @@ class RecurrentForecaster(NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _n_inside(self) -> int:
-        # At least half of a window is left to run over before the first forecast.
-        return min(self.n_rollout, self.n_times_in_ // 2)
-
     def _build_frames(self, n_inside: int, n_ahead: int) -> RecurrentFrames:
         return RecurrentFrames(
             self.n_members,
-            len(self.columns_),
+            self._neurons(self.columns_, np.arange(len(self.columns_))),
+            self._scaler.limit,
             projection_size=self.projection_size,
             hidden_size=self.hidden_size,
             cell=self.cell,

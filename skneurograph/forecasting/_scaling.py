@@ -90,9 +90,11 @@ class FrameScaler:
             yield frames, ~missing * weight[start : start + len(part), None]
             start += len(part)
 
-    def standardise(self, frames: NDArray) -> NDArray[np.float64]:
-        """Standardise (n_windows, n_neurons, n_frames)."""
-        return (frames - self.mean[:, None]) / self.scale[:, None]
+    def standardise(
+        self, frames: NDArray, columns: NDArray[np.intp] | slice = slice(None)
+    ) -> NDArray[np.float64]:
+        """Standardise (n_windows, n_neurons, n_frames), of these columns."""
+        return (frames - self.mean[columns, None]) / self.scale[columns, None]
 
     def restore(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give standardised frames in the units of the activity."""

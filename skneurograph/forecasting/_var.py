@@ -10,25 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context, clone, is_regressor
 from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_sample_weight, has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter
 
-from skneurograph.forecasting._base import StepForecaster, first_frame, in_chunks
+from skneurograph.forecasting._base import StepForecaster, counted_windows, first_frame, in_chunks
+from skneurograph.forecasting._linear import fit_own, recorded_together
 from skneurograph.forecasting._scaling import FrameScaler
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["VARForecaster"]
 
-# A penalty on own coefficients that only matters for a handful of windows.
-_OWN_PENALTY = 1e-3
-
 
 class VARForecaster(StepForecaster):
     """Forecast every neuron linearly from the frames before: a vector autoregression.
 
-    The change of each neuron is first explained by its own frames (an autoregression with
-    practically no penalty), and what remains by the frames of all neurons, with a
-    regressor that is free to shrink: there are many more coefficients between neurons
-    than within, and most matter little. Further steps feed the forecasts back.
+    The change of each neuron is first explained by its own frames (an autoregression,
+    shrunk a little to that of all neurons together), and what remains by the frames of all
+    neurons, with a regressor that is free to shrink: there are many more coefficients
+    between neurons than within, and most matter little. Further steps feed the forecasts
+    back.
 
     Neurons that no training window held are forecast by the autoregression pooled over
     all neurons. A missing neuron counts as its mean for the others.
@@ -38,12 +37,13 @@ class VARForecaster(StepForecaster):
     order : int, default=1
         Frames of all neurons that are read; at most those of a window. 0 leaves each
         neuron to itself.
-    own_order : int, default=5
+    own_order : int, default=12
         Frames of the neuron itself that are read; at most those of a window. 0 leaves
         this stage out, which makes a plain VAR with one penalty for all coefficients.
-    alpha : float, default=3.0
+    alpha : float, default=10.0
         Ridge penalty between neurons, relative to the number of training windows: the
-        coefficient of a single unit-variance input shrinks by ``1 / (1 + alpha)``.
+        coefficient of a single unit-variance input shrinks by ``1 / (1 + alpha)``. A
+        target other than the following frame has scikit-learn's default penalty.
     regressor : scikit-learn regressor or None, default=None
         Used in place of the ridge regression, on standardised frames flattened to
         ``(n_windows, n_neurons * order)``; must take several targets at once. Further
@@ -97,8 +97,8 @@ class VARForecaster(StepForecaster):
         self,
         *,
         order: int = 1,
-        own_order: int = 5,
-        alpha: float = 3.0,
+        own_order: int = 12,
+        alpha: float = 10.0,
         regressor: BaseEstimator | None = None,
     ) -> None:
         self.order = order
@@ -137,14 +137,13 @@ class VARForecaster(StepForecaster):
         if self.regressor is not None and not is_regressor(self.regressor):
             raise ValueError(f"regressor: got {self.regressor!r}; expected a regressor")
         windows, target = self._check_fit(X, y)
-        weight = _check_sample_weight(sample_weight, target, dtype=np.float64)
+        weight, windows, target = counted_windows(sample_weight, windows, target)
         self._weighs = sample_weight is not None
         self._scaler = FrameScaler(windows, weight)
         n_lags = max(self.order, self.own_order)
-        last = np.concatenate([part[:, :, -n_lags:] for part in in_chunks(windows)])
-        frames = self._scaler.standardise(last)
+        frames = np.concatenate([self._read(part, n_lags) for part in in_chunks(windows)])
         # Columns that are never recorded are left out, so that they change not a single bit.
-        self.columns_ = np.flatnonzero(~np.isnan(last).any(axis=2).all(axis=0))
+        self.columns_ = np.flatnonzero(~np.isnan(frames).any(axis=2).all(axis=0))
         for name in ("coef_", "own_coef_"):
             self.__dict__.pop(name, None)
         self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
@@ -164,43 +163,23 @@ class VARForecaster(StepForecaster):
         known = ~np.isnan(change) & ~np.isnan(frames).any(axis=2)
         remaining = np.where(known, change, 0)
         if self.own_order:
-            self._fit_own(_filled(frames[:, :, -self.own_order :]), remaining, known, weight)
-            own = self._own_change(_filled(frames[:, :, -self.own_order :]))
-            remaining = np.where(known, remaining - own, 0)
+            history = _filled(frames[:, :, -self.own_order :])
+            self.own_coef_, self._own_intercept, _ = fit_own(history, remaining, known, weight)
+            remaining = np.where(known, remaining - self._own_change(history), 0)
         if not self.order:
             return
         inputs = self._flat(frames[:, :, -self.order :])
-        # Neurons recorded in the same windows share a fit: there are few such sets.
-        patterns, belongs = np.unique(known, axis=1, return_inverse=True)
-        for index, rows in enumerate(patterns.T):
-            neurons = np.flatnonzero(belongs.ravel() == index)
-            if rows.any() and weight[rows].sum() > 0:
-                fitted = self._fit_one(inputs[rows], remaining[np.ix_(rows, neurons)], weight[rows])
+        for rows, neurons in recorded_together(known):
+            if weight[rows].sum() > 0:
+                target = remaining[np.ix_(rows, neurons)]
+                fitted = self._fit_one(inputs[rows], target, weight[rows])
                 self._regressors.append((neurons, fitted))
         self._collect_coefficients(frames.shape[1])
 
-    def _fit_own(
-        self, frames: NDArray[np.float64], change: NDArray, known: NDArray, weight: NDArray
-    ) -> None:
-        """Fit an autoregression with intercept to each neuron, and one to all together."""
-        n_windows, n_neurons, n_lags = frames.shape
-        inputs = np.concatenate([frames, np.ones((n_windows, n_neurons, 1))], axis=2)
-        counted = known * weight[:, None]
-        weighed = inputs * counted[:, :, None]
-        products = np.einsum("wnk,wnl->nkl", weighed, inputs)
-        sums = np.einsum("wnk,wn->nk", weighed, change)
-        penalty = np.diag(np.append(np.full(n_lags, _OWN_PENALTY), 1e-12)) * weight.mean()
-        recorded = counted.sum(axis=0) > 0
-        pooled = np.linalg.solve(
-            products[recorded].sum(axis=0) + penalty, sums[recorded].sum(axis=0)
-        )
-        solved = np.linalg.solve(products + penalty, sums[:, :, None])[:, :, 0]
-        solved[~recorded] = pooled
-        self.own_coef_, self._own_intercept = solved[:, :-1], solved[:, -1]
-
     def _fit_one(self, inputs: NDArray, target: NDArray, weight: NDArray) -> BaseEstimator:
         if self.regressor is None:
-            model: BaseEstimator = Ridge(alpha=self.alpha * weight.sum())
+            alpha = self.alpha * weight.sum() if self.forecasts_frames_ else 1.0
+            model: BaseEstimator = Ridge(alpha=alpha)
         else:
             model = clone(self.regressor)
         if not self._weighs:
@@ -220,6 +199,12 @@ class VARForecaster(StepForecaster):
             found = np.reshape(model.coef_, (len(neurons), len(self.columns_), n_lags))
             self.coef_[np.ix_(neurons, self.columns_)] = found
 
+    def _read(self, windows: NDArray, n_lags: int) -> NDArray[np.float64]:
+        """Standardise the last frames; a neuron with any NaN in its window is NaN."""
+        frames = self._scaler.standardise(windows[:, :, -n_lags:])
+        frames[np.isnan(windows).any(axis=2)] = np.nan
+        return self._scaler.bound(frames)
+
     def _flat(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         return _filled(frames[:, self.columns_]).reshape(len(frames), -1)
 
@@ -228,8 +213,9 @@ class VARForecaster(StepForecaster):
 
     def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
         n_lags = max(self.order, self.own_order)
-        history = _filled(self._scaler.standardise(windows[:, :, -n_lags:]))
-        missing = np.isnan(windows).any(axis=2)
+        history = self._read(windows, n_lags)
+        missing = np.isnan(history).any(axis=2)
+        history = _filled(history)
         steps = np.empty((*windows.shape[:2], n_steps))
         for step in range(n_steps):
             change = np.zeros(windows.shape[:2])
@@ -247,10 +233,7 @@ class VARForecaster(StepForecaster):
 
     def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         model = self._regressors[0][1]
-        inputs = (
-            self._flat(self._scaler.standardise(part[:, :, -max(self.order, 1) :]))
-            for part in in_chunks(windows)
-        )
+        inputs = (self._flat(self._read(part, max(self.order, 1))) for part in in_chunks(windows))
         return np.concatenate([model.predict(part) for part in inputs])
 
 

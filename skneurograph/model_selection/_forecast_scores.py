@@ -49,6 +49,12 @@ class ForecastScorer:
             )
         forecast = estimator.forecast(X, self.horizon)[:, :, -1]
         following = truth[:, :, self.horizon - 1]
+        left_out = np.isnan(forecast) & ~np.isnan(following)
+        # A forecaster must not choose what it is scored on.
+        if left_out.any() and (left_out & ~np.isnan(np.asarray(X)).any(axis=2)).any():
+            raise ValueError(
+                f"{type(estimator).__name__}.forecast is NaN for neurons that the windows hold"
+            )
         if self.metric == "r2":
             return float(masked_r2_score(following, forecast))
         return -float(masked_mean_squared_error(following, forecast))

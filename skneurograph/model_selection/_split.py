@@ -24,7 +24,8 @@ class TemporalSplit(BaseCrossValidator):
     ----------
     gap : int
         Windows left out between the parts. Windows share no frames if it is the frames of
-        a window less one, divided by ``step``, rounded up.
+        a window less one, divided by ``step``, rounded up; with ``target="next"`` add the
+        frames of the horizon to those of a window.
     test_size : float, default=0.3
         Part of each organism's windows that is tested.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,97 +11,150 @@ from torch.nn import functional as F
 
 from skneurograph.nn.layers import MemberLinear, SharedDropout, split_missing
 
-__all__ = ["FrameModel", "PerceptronDecoder", "PerceptronFrames", "RecurrentFrames"]
+__all__ = [
+    "FrameModel",
+    "Neurons",
+    "PerceptronDecoder",
+    "PerceptronFrames",
+    "RecurrentFrames",
+    "zero_readout",
+]
+
+
+class Neurons(NamedTuple):
+    """What is known of each neuron before a net is trained.
+
+    Attributes
+    ----------
+    mean, scale : Tensor of shape (n_neurons,)
+        By which activity is standardised.
+    own : Tensor of shape (n_neurons, n_lags)
+        Coefficients of a neuron's last frames for its change, oldest frame first.
+    offset : Tensor of shape (n_neurons,)
+        Added to the change.
+    coupling : Tensor of shape (n_neurons, n_neurons)
+        Linear influence of sender ``j`` on the change of receiver ``i``, entry ``[i, j]``.
+    identities : int Tensor of shape (n_neurons,)
+        For modules that know identities: numbered from 0, -1 for anonymous neurons.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    own: Tensor
+    offset: Tensor
+    coupling: Tensor
+    identities: Tensor
 
 
 class FrameModel(nn.Module):
     """Predict how every neuron changes from one frame to the next, and feed that back.
 
-    An ensemble: tensors have a leading dimension of members, each of which rolls out its
-    own forecasts. Neurons are standardised on the way in. A missing neuron stays at zero,
-    its mean, and forecasts are kept within ``limit``, so that they are finite after any
-    number of steps.
+    The change is linear in the neuron's own last frames and in the last frame of the
+    others, with coefficients that are given, plus what the class predicts. An ensemble:
+    tensors have a leading dimension of members, each of which rolls out its own
+    forecasts. A missing neuron stays at zero, its mean, and forecasts are kept within
+    ``limit``, so that they are finite after any number of steps.
 
     Parameters
     ----------
-    n_members, n_neurons : int
+    n_members : int
+    neurons : Neurons
+        Those of the training windows.
+    limit : float
+        In standardised units.
     n_inside : int
         Frames at the end of a training window that are forecast from those before.
     n_ahead : int
         Frames after a training window that are forecast.
     neuron_dropout : float
-        Probability of dropping a whole neuron in training.
+        Probability that, in training, a neuron tells the others nothing; the given linear
+        part always sees all.
     """
 
-    mean: Tensor
-    scale: Tensor
-    limit: Tensor
-
     def __init__(
-        self, n_members: int, n_neurons: int, *, n_inside: int, n_ahead: int, neuron_dropout: float
+        self,
+        n_members: int,
+        neurons: Neurons,
+        limit: float,
+        *,
+        n_inside: int,
+        n_ahead: int,
+        neuron_dropout: float,
     ) -> None:
         super().__init__()
         self.n_members = n_members
+        self.n_neurons, self.n_lags = neurons.own.shape
+        self.limit = limit
         self.n_inside = n_inside
         self.n_ahead = n_ahead
         self.neuron_dropout = SharedDropout(neuron_dropout)
-        self.register_buffer("mean", torch.zeros(n_neurons))
-        self.register_buffer("scale", torch.ones(n_neurons))
-        self.register_buffer("limit", torch.tensor(float("inf")))
+        for name, values in neurons._asdict().items():
+            self.register_buffer(f"given_{name}", values)
 
-    def set_scale(self, mean: Tensor, scale: Tensor, limit: float) -> None:
-        """Standardise by this mean and spread, and bound forecasts in those units.
-
-        Parameters
-        ----------
-        mean, scale : Tensor of shape (n_neurons,)
-        limit : float
-        """
-        self.mean.copy_(mean)
-        self.scale.copy_(scale)
-        self.limit.fill_(limit)
+    @property
+    def neurons(self) -> Neurons:
+        """The neurons of the training windows."""
+        return Neurons(*(getattr(self, f"given_{name}") for name in Neurons._fields))
 
     @abstractmethod
-    def begin(self, frames: Tensor, recorded: Tensor, identities: Tensor | None) -> Any:
+    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> Any:
         """Read a window and give the state from which the first step is taken.
 
         Parameters
         ----------
         frames : Tensor of shape (n_members, n_windows, n_neurons, n_times)
             Standardised; zero for missing neurons.
-        recorded : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
-        identities : int Tensor of shape (n_neurons,) or None
-            For modules that know identities; by default those of training.
+        senders : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
+            Neurons that tell the others something.
+        neurons : Neurons
         """
 
     @abstractmethod
     def change(self, state: Any) -> tuple[Tensor, Any]:
-        """Predict the next change of every neuron, (n_members, n_windows, n_neurons)."""
+        """Predict the next change beside the linear part, (n_members, n_windows, n_neurons)."""
 
     @abstractmethod
     def follow(self, state: Any, frame: Tensor) -> Any:
         """Give the state after a frame (n_members, n_windows, n_neurons)."""
 
     def roll_out(
-        self, frames: Tensor, recorded: Tensor, n_steps: int, identities: Tensor | None = None
+        self,
+        frames: Tensor,
+        recorded: Tensor,
+        n_steps: int,
+        neurons: Neurons,
+        senders: Tensor | None = None,
     ) -> Tensor:
-        """Forecast from standardised frames; see `begin`.
+        """Forecast from standardised frames.
+
+        Parameters
+        ----------
+        frames : Tensor of shape (n_windows, n_neurons, n_times)
+            Zero for missing neurons.
+        recorded : bool Tensor of shape (n_windows, n_neurons)
+        n_steps : int
+        neurons : Neurons
+        senders : bool Tensor of shape (n_members, n_windows or 1, n_neurons), optional
+            Neurons that tell the others something; by default all that are recorded.
 
         Returns
         -------
         Tensor of shape (n_members, n_windows, n_neurons, n_steps)
         """
-        present = recorded.to(frames.dtype)
+        present = recorded[None].to(frames.dtype)
+        senders = recorded[None] if senders is None else senders & recorded
         frames = frames.expand(self.n_members, -1, -1, -1)
-        state = self.begin(frames, recorded, identities)
-        frame = frames[..., -1]
-        steps = []
-        for step in range(n_steps):
-            if step:
-                state = self.follow(state, frame)
+        state = self.begin(frames, senders, neurons)
+        lags = frames[..., -self.n_lags :]
+        steps: list[Tensor] = []
+        for _ in range(n_steps):
+            if steps:
+                state = self.follow(state, steps[-1])
+                lags = torch.cat([lags[..., 1:], steps[-1][..., None]], dim=-1)
             change, state = self.change(state)
-            frame = (frame + change).clamp(-self.limit, self.limit) * present
-            steps.append(frame)
+            linear = (lags * neurons.own).sum(dim=-1) + neurons.offset
+            frame = lags[..., -1] + linear + lags[..., -1] @ neurons.coupling.T + change
+            steps.append(frame.clamp(-self.limit, self.limit) * present)
         return torch.stack(steps, dim=-1)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,50 +170,50 @@ class FrameModel(nn.Module):
         forecast : Tensor of shape (n_members, n_windows, n_neurons, n_inside + n_ahead)
         seen : Tensor of shape (n_windows, n_neurons, n_inside)
             The frames inside the window that were forecast.
-        counted : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
-            Neurons that the loss counts.
+        recorded : bool Tensor of shape (n_windows, n_neurons)
         """
-        frames, recorded = standardise(windows, self.mean, self.scale)
-        counted = recorded[None]
+        neurons = self.neurons
+        frames, recorded = self.standardise(windows, neurons)
+        senders = None
         if self.training and self.neuron_dropout.p > 0:
             shape = (self.n_members, 1, windows.shape[1])
-            counted = counted & (self.neuron_dropout.keep(shape, frames) > 0)
+            senders = self.neuron_dropout.keep(shape, frames) > 0
         cut = frames.shape[-1] - self.n_inside
-        masked = frames[None, ..., :cut] * counted[..., None].to(frames.dtype)
-        forecast = self.roll_out(masked, counted, self.n_inside + self.n_ahead)
-        return forecast, frames[..., cut:], counted
+        n_steps = self.n_inside + self.n_ahead
+        forecast = self.roll_out(frames[..., :cut], recorded, n_steps, neurons, senders)
+        return forecast, frames[..., cut:], recorded
 
-    def forecast(
-        self,
-        windows: Tensor,
-        n_steps: int,
-        identities: Tensor | None = None,
-        mean: Tensor | None = None,
-        scale: Tensor | None = None,
-    ) -> Tensor:
+    def forecast(self, windows: Tensor, n_steps: int, neurons: Neurons | None = None) -> Tensor:
         """Forecast what follows the windows, averaged over members, in units of the activity.
 
         Parameters
         ----------
         windows : Tensor of shape (n_windows, n_neurons, n_times)
         n_steps : int
-        identities, mean, scale : Tensor of shape (n_neurons,), optional
-            Identity, mean and spread of the neurons, by default those of training.
+        neurons : Neurons, optional
+            By default those of training.
 
         Returns
         -------
         Tensor of shape (n_windows, n_neurons, n_steps)
         """
-        mean = self.mean if mean is None else mean
-        scale = self.scale if scale is None else scale
-        frames, recorded = standardise(windows, mean, scale)
-        steps = self.roll_out(frames[None], recorded[None], n_steps, identities).mean(dim=0)
-        return steps * scale[:, None] + mean[:, None]
+        neurons = self.neurons if neurons is None else neurons
+        frames, recorded = self.standardise(windows, neurons)
+        steps = self.roll_out(frames, recorded, n_steps, neurons).mean(dim=0)
+        return steps * neurons.scale[:, None] + neurons.mean[:, None]
+
+    def standardise(self, windows: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
+        """Standardise and bound windows, and separate what is missing (`split_missing`)."""
+        frames = (windows - neurons.mean[:, None]) / neurons.scale[:, None]
+        return split_missing(frames.clamp(-self.limit, self.limit))
 
 
-def standardise(windows: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Standardise windows and separate what is missing (`split_missing`)."""
-    return split_missing((windows - mean[:, None]) / scale[:, None])
+def zero_readout(n_members: int, n_inputs: int, n_outputs: int) -> MemberLinear:
+    """Make a linear layer that starts at zero, so that training starts at the linear part."""
+    layer = MemberLinear(n_members, n_inputs, n_outputs)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class PerceptronFrames(FrameModel):
@@ -168,22 +221,19 @@ class PerceptronFrames(FrameModel):
 
     Parameters
     ----------
-    n_members, n_neurons : int
-    n_lags : int
-        Frames that are read.
     hidden_size : int
     dropout : float
         Probability of dropping a hidden unit in training.
-    n_inside, n_ahead, neuron_dropout
+    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
         See `FrameModel`.
     """
 
     def __init__(
         self,
         n_members: int,
-        n_neurons: int,
+        neurons: Neurons,
+        limit: float,
         *,
-        n_lags: int,
         hidden_size: int,
         dropout: float,
         n_inside: int,
@@ -192,28 +242,37 @@ class PerceptronFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            n_neurons,
+            neurons,
+            limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,
         )
-        self.n_lags = n_lags
-        self.hidden = MemberLinear(n_members, n_neurons * n_lags, hidden_size)
+        self.hidden = MemberLinear(n_members, self.n_neurons * self.n_lags, hidden_size)
         self.dropout = SharedDropout(dropout)
-        self.readout = MemberLinear(n_members, hidden_size, n_neurons)
+        self.readout = zero_readout(n_members, hidden_size, self.n_neurons)
 
-    def begin(self, frames: Tensor, recorded: Tensor, identities: Tensor | None) -> Tensor:
+    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
         """Give the last frames; see `FrameModel.begin`."""
-        return frames[..., -self.n_lags :]
+        return frames[..., -self.n_lags :], senders.to(frames.dtype)[..., None]
 
-    def change(self, state: Tensor) -> tuple[Tensor, Tensor]:
+    def change(self, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Predict the change; see `FrameModel.change`."""
-        hidden = F.relu(self.hidden(state.flatten(2)))
+        lags, sent = state
+        hidden = F.relu(self.hidden((lags * sent).flatten(2)))
         return self.readout(self.dropout(hidden)), state
 
-    def follow(self, state: Tensor, frame: Tensor) -> Tensor:
+    def follow(self, state: tuple[Tensor, Tensor], frame: Tensor) -> tuple[Tensor, Tensor]:
         """Move on by a frame; see `FrameModel.follow`."""
-        return torch.cat([state[..., 1:], frame[..., None]], dim=-1)
+        return torch.cat([state[0][..., 1:], frame[..., None]], dim=-1), state[1]
+
+
+class _Recurrence(NamedTuple):
+    """Last output and inner states of the recurrent layers, and what they may read."""
+
+    output: Tensor
+    states: list[Any]
+    sent: Tensor
 
 
 class RecurrentFrames(FrameModel):
@@ -221,21 +280,21 @@ class RecurrentFrames(FrameModel):
 
     Parameters
     ----------
-    n_members, n_neurons : int
     projection_size : int or None
         Each frame is first projected linearly on that many dimensions; None for none.
     hidden_size : int
     cell : {"lstm", "gru"}
     dropout : float
         Probability of dropping a unit of the state before the readout, in training.
-    n_inside, n_ahead, neuron_dropout
+    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
         See `FrameModel`.
     """
 
     def __init__(
         self,
         n_members: int,
-        n_neurons: int,
+        neurons: Neurons,
+        limit: float,
         *,
         projection_size: int | None,
         hidden_size: int,
@@ -247,41 +306,44 @@ class RecurrentFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            n_neurons,
+            neurons,
+            limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,
         )
         layer = nn.LSTM if cell == "lstm" else nn.GRU
         self.projection: MemberLinear | None = None
-        n_inputs = n_neurons
+        n_inputs = self.n_neurons
         if projection_size is not None:
-            self.projection = MemberLinear(n_members, n_neurons, projection_size)
+            self.projection = MemberLinear(n_members, self.n_neurons, projection_size)
             n_inputs = projection_size
         self.recurrent = nn.ModuleList(
             layer(n_inputs, hidden_size, batch_first=True) for _ in range(n_members)
         )
         self.dropout = SharedDropout(dropout)
-        self.readout = MemberLinear(n_members, hidden_size, n_neurons)
+        self.readout = zero_readout(n_members, hidden_size, self.n_neurons)
 
-    def begin(
-        self, frames: Tensor, recorded: Tensor, identities: Tensor | None
-    ) -> tuple[Tensor, list[Any]]:
+    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> _Recurrence:
         """Run over the window; see `FrameModel.begin`."""
-        return self._run(frames.transpose(2, 3), [None] * self.n_members)
+        sent = senders.to(frames.dtype)[:, :, None]
+        return self._run(frames.transpose(2, 3), [None] * self.n_members, sent)
 
-    def change(self, state: tuple[Tensor, list[Any]]) -> tuple[Tensor, tuple[Tensor, list[Any]]]:
+    def change(self, state: _Recurrence) -> tuple[Tensor, _Recurrence]:
         """Predict the change; see `FrameModel.change`."""
-        return self.readout(self.dropout(state[0])), state
+        return self.readout(self.dropout(state.output)), state
 
-    def follow(self, state: tuple[Tensor, list[Any]], frame: Tensor) -> tuple[Tensor, list[Any]]:
+    def follow(self, state: _Recurrence, frame: Tensor) -> _Recurrence:
         """Move on by a frame; see `FrameModel.follow`."""
-        return self._run(frame[:, :, None], state[1])
+        return self._run(frame[:, :, None], state.states, state.sent)
 
-    def _run(self, frames: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
-        inputs = frames if self.projection is None else self.projection(frames)
+    def _run(self, frames: Tensor, states: list[Any], sent: Tensor) -> _Recurrence:
+        inputs = frames * sent
+        if self.projection is not None:
+            inputs = self.projection(inputs)
         results = [member(own, state) for member, own, state in zip(self.recurrent, inputs, states)]
-        return torch.stack([out[:, -1] for out, _ in results]), [state for _, state in results]
+        last = torch.stack([out[:, -1] for out, _ in results])
+        return _Recurrence(last, [state for _, state in results], sent)
 
 
 class PerceptronDecoder(nn.Module):

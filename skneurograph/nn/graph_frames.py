@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
-from skneurograph.nn.frames import FrameModel, standardise
+from skneurograph.nn.frames import FrameModel, Neurons
 from skneurograph.nn.layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -36,37 +36,26 @@ class _State(NamedTuple):
 class GraphFrames(FrameModel):
     """Predict the change of each neuron from itself and from messages over a graph.
 
-    The change is an autoregression, whose coefficients are those given plus what is
-    learned for all neurons and for each identity, and a readout of features that have
-    passed over the graph. Both learned parts start at zero. The graph is inferred once,
-    from the window, and kept for all steps of a rollout.
+    Beside the given linear part: corrections of a neuron's own coefficients, for all
+    neurons and for each identity, and a readout of features that have passed over the
+    graph. All of them start at zero. The graph is inferred once, from the window, and kept
+    for all steps of a rollout.
 
     Parameters
     ----------
-    n_lags : int
-        Frames that are read.
-    identities : int Tensor of shape (n_neurons,)
-        Identity of each neuron of the training windows, numbered from 0; -1 for
-        anonymous ones.
-    autoregression : Tensor of shape (n_lags,)
-        Coefficients of the last frames for the change, oldest frame first.
     hidden_size, n_rounds, edge_model, edge_activation
         See `GraphDecoder`.
     dropout : float
         Probability of dropping a feature of a neuron before the readout, in training.
-    n_members, n_inside, n_ahead, neuron_dropout
+    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
         See `FrameModel`.
     """
-
-    identities: Tensor
-    autoregression: Tensor
 
     def __init__(
         self,
         n_members: int,
-        n_lags: int,
-        identities: Tensor,
-        autoregression: Tensor,
+        neurons: Neurons,
+        limit: float,
         *,
         hidden_size: int,
         n_rounds: int,
@@ -79,18 +68,16 @@ class GraphFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            len(identities),
+            neurons,
+            limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,
         )
-        n_identities = int(identities.max()) + 1
-        self.n_lags = n_lags
-        self.register_buffer("identities", identities)
-        self.register_buffer("autoregression", autoregression)
-        self.own_shared = nn.Parameter(torch.zeros(n_members, 1, 1, n_lags))
-        self.own_identity = identity_table(n_members, n_identities, n_lags, std=0.0)
-        self.encoder = MemberLinear(n_members, n_lags, hidden_size)
+        n_identities = int(neurons.identities.max()) + 1
+        self.own_shared = nn.Parameter(torch.zeros(n_members, 1, 1, self.n_lags))
+        self.own_identity = identity_table(n_members, n_identities, self.n_lags, std=0.0)
+        self.encoder = MemberLinear(n_members, self.n_lags, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
         self.edges: nn.Module | None = None
         if n_rounds and edge_model == "identity":
@@ -108,11 +95,10 @@ class GraphFrames(FrameModel):
         self.read_shared = nn.Parameter(torch.zeros(n_members, 1, 1, hidden_size))
         self.read_identity = identity_table(n_members, n_identities, hidden_size, std=0.0)
 
-    def begin(self, frames: Tensor, recorded: Tensor, identities: Tensor | None) -> _State:
+    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> _State:
         """Infer the graph; see `FrameModel.begin`."""
-        identities = self.identities if identities is None else identities
-        senders = recorded & (identities > SILENT)
-        identities = identities.clamp(min=-1)
+        senders = senders & (neurons.identities > SILENT)
+        identities = neurons.identities.clamp(min=-1)
         lags = frames[..., -self.n_lags :]
         graph = None
         if self.edges is not None:
@@ -122,9 +108,7 @@ class GraphFrames(FrameModel):
     def change(self, state: _State) -> tuple[Tensor, _State]:
         """Predict the change; see `FrameModel.change`."""
         lags, graph, identities = state
-        own = (
-            self.autoregression + self.own_shared + look_up(self.own_identity, identities)[:, None]
-        )
+        own = self.own_shared + look_up(self.own_identity, identities)[:, None]
         features = self._encode(lags, identities)
         if graph is not None:
             for itself, sent in zip(self.own, self.sent):
@@ -137,29 +121,21 @@ class GraphFrames(FrameModel):
         """Move on by a frame; see `FrameModel.follow`."""
         return state._replace(lags=torch.cat([state.lags[..., 1:], frame[..., None]], dim=-1))
 
-    def infer_graph(
-        self,
-        windows: Tensor,
-        identities: Tensor | None = None,
-        mean: Tensor | None = None,
-        scale: Tensor | None = None,
-    ) -> Tensor:
+    def infer_graph(self, windows: Tensor, neurons: Neurons | None = None) -> Tensor:
         """Infer the graph of each window, averaged over members.
 
         Parameters
         ----------
-        windows, identities, mean, scale
+        windows, neurons
             As in `FrameModel.forecast`.
 
         Returns
         -------
         Tensor of shape (n_windows, n_receivers, n_senders)
         """
-        frames, recorded = standardise(
-            windows, self.mean if mean is None else mean, self.scale if scale is None else scale
-        )
-        frames = frames.expand(self.n_members, -1, -1, -1)
-        graph = self.begin(frames, recorded[None], identities).graph
+        neurons = self.neurons if neurons is None else neurons
+        frames, recorded = self.standardise(windows, neurons)
+        graph = self.begin(frames.expand(self.n_members, -1, -1, -1), recorded[None], neurons).graph
         if graph is None:
             raise ValueError("no graph is inferred with n_rounds=0")
         return graph.dense().expand(self.n_members, len(windows), -1, -1).mean(dim=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ __all__ = [
     "MemberLinear",
     "Pooling",
     "SharedDropout",
+    "Standardised",
     "identity_table",
     "split_missing",
 ]
@@ -186,3 +187,35 @@ class Pooling(nn.Module):
         else:
             present = present / present.sum(dim=-1, keepdim=True).clamp(min=1)
         return ((present * self.scale)[..., None, :] @ features)[..., 0, :]
+
+
+class Standardised(nn.Module):
+    """Standardise the neurons of windows before a module reads them.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    mean, scale : Tensor of shape (n_neurons,)
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, module: nn.Module, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.module = module
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Map windows (n_windows, n_neurons, n_times) as the module does."""
+        output: Tensor = self.module(self._scaled(windows))
+        return output
+
+    def infer_graph(self, windows: Tensor) -> Tensor:
+        """Infer graphs as the module does."""
+        graph: Tensor = cast(Any, self.module).infer_graph(self._scaled(windows))
+        return graph
+
+    def _scaled(self, windows: Tensor) -> Tensor:
+        return (windows - self.mean[:, None]) / self.scale[:, None]

@@ -53,11 +53,11 @@ def rollout_error(output: tuple[Tensor, Tensor, Tensor], target: Tensor, trainin
     -------
     Tensor of shape (n_windows,)
     """
-    forecast, seen, counted = output
+    forecast, seen, recorded = output
     truth = torch.cat([seen, target], dim=-1)
     known = ~torch.isnan(truth)
     step = torch.arange(1, truth.shape[-1] + 1, dtype=truth.dtype, device=truth.device)
-    weight = (known * counted[..., None]) / step
+    weight = (known & recorded[..., None]) / step
     error = (forecast - torch.where(known, truth, truth.new_zeros(()))).square() * weight
-    total = weight.sum(dim=(2, 3))
-    return (error.sum(dim=(2, 3)) / torch.where(total > 0, total, 1)).mean(dim=0)
+    total = weight.sum(dim=(1, 2))
+    return error.sum(dim=(2, 3)).mean(dim=0) / torch.where(total > 0, total, 1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skneurograph import Recording, compare, default_models, sliding_windows
+from skneurograph.forecasting import PersistenceForecaster
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
 from skneurograph.model_selection import forecast_scorers
 
@@ -57,6 +58,18 @@ def test_too_few_frames_to_score_are_an_error_that_says_what_to_cut(windows):
     options = {"groups": windows.groups, "scoring": forecast_scorers((9,))}
     with pytest.raises(ValueError, match=r"target='next', horizon=9"):
         compare(models, windows.X, windows.y, **options)
+
+
+def test_a_forecaster_cannot_choose_what_it_is_scored_on(windows):
+    class Picky(PersistenceForecaster):
+        def forecast(self, X, n_steps):
+            steps = super().forecast(X, n_steps)
+            steps[:, 0] = np.nan
+            return steps
+
+    fitted = Picky().fit(windows.X, windows.y)
+    with pytest.raises(ValueError, match="NaN for neurons that the windows hold"):
+        forecast_scorers((1,))["r2@1"](fitted, windows.X, windows.y)
 
 
 def test_scorers_are_pickled_and_bad_horizons_refused():

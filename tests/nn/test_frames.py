@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skneurograph.nn import GraphFrames, PerceptronFrames, RecurrentFrames, rollout_error
+from skneurograph.nn import GraphFrames, Neurons, PerceptronFrames, RecurrentFrames, rollout_error
 
 N_NEURONS, N_TIMES = 5, 7
 KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
@@ -11,42 +11,40 @@ KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
 
 def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropout=0.0, seed=0):
     torch.manual_seed(seed)
-    shared = {"n_inside": n_inside, "n_ahead": n_ahead, "neuron_dropout": neuron_dropout}
+    shared = {
+        "n_inside": n_inside,
+        "n_ahead": n_ahead,
+        "neuron_dropout": neuron_dropout,
+        "dropout": dropout,
+        "hidden_size": 6,
+    }
+    neurons = Neurons(
+        mean=torch.linspace(-1, 1, N_NEURONS),
+        scale=torch.linspace(0.5, 2, N_NEURONS),
+        own=0.1 * torch.randn(N_NEURONS, 3),
+        offset=0.1 * torch.randn(N_NEURONS),
+        coupling=0.1 * torch.randn(N_NEURONS, N_NEURONS),
+        identities=torch.tensor([0, 1, 2, 1, -1]),
+    )
     if kind == "perceptron":
-        module = PerceptronFrames(
-            n_members, N_NEURONS, n_lags=3, hidden_size=6, dropout=dropout, **shared
-        )
+        module = PerceptronFrames(n_members, neurons, 50.0, **shared)
     elif kind in ("lstm", "gru"):
-        module = RecurrentFrames(
-            n_members,
-            N_NEURONS,
-            projection_size=4,
-            hidden_size=6,
-            cell=kind,
-            dropout=dropout,
-            **shared,
-        )
+        module = RecurrentFrames(n_members, neurons, 50.0, projection_size=4, cell=kind, **shared)
     else:
         module = GraphFrames(
             n_members,
-            3,
-            torch.tensor([0, 1, 2, 1, -1]),
-            torch.tensor([0.1, 0.0, -0.2]),
-            hidden_size=6,
+            neurons,
+            50.0,
             n_rounds=2,
             edge_model="identity" if kind == "sigmoid" else kind,
             edge_activation="sigmoid" if kind == "sigmoid" else "softmax",
-            dropout=dropout,
             **shared,
         )
     with torch.no_grad():
         # The readouts start at zero; away from there every parameter has a gradient.
         for parameter in module.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
-    module.double()
-    mean, scale = torch.linspace(-1, 1, N_NEURONS), torch.linspace(0.5, 2, N_NEURONS)
-    module.set_scale(mean, scale, 50.0)
-    return module
+    return module.double()
 
 
 def make_windows(n_windows=4, missing=True):
@@ -82,12 +80,12 @@ def test_gradients_agree_with_finite_differences(module):
 def test_training_rolls_out_what_forecasting_does(module):
     module.eval()
     windows = make_windows()
-    forecast, seen, counted = module(windows)
+    forecast, seen, recorded = module(windows)
     assert seen.shape == (4, N_NEURONS, 2)
     earlier = module.forecast(windows[:, :, :-2], 4)
-    inside = forecast.mean(dim=0) * module.scale[:, None] + module.mean[:, None]
-    recorded = ~torch.isnan(windows).any(dim=2)
-    torch.testing.assert_close(counted[0], recorded)
+    neurons = module.neurons
+    inside = forecast.mean(dim=0) * neurons.scale[:, None] + neurons.mean[:, None]
+    torch.testing.assert_close(recorded, ~torch.isnan(windows).any(dim=2))
     # A neuron that is NaN at the end alone is missing in the whole window, not in its beginning.
     torch.testing.assert_close(inside[[0, 1, 3]][:, :3], earlier[[0, 1, 3]][:, :3])
 
@@ -143,24 +141,35 @@ def test_forecasts_stay_within_the_limit(module):
         for parameter in module.parameters():
             parameter *= 20
     steps = module.forecast(make_windows(missing=False), 200)
-    distance = ((steps - module.mean[:, None]) / module.scale[:, None]).abs()
+    neurons = module.neurons
+    distance = ((steps - neurons.mean[:, None]) / neurons.scale[:, None]).abs()
     assert distance.max() <= module.limit + 1e-9
 
 
-def test_a_neuron_dropped_in_training_is_not_counted():
-    module = make("identity", neuron_dropout=0.5).train()
-    torch.manual_seed(0)
-    forecast, _, counted = module(make_windows(missing=False))
-    assert 0 < counted.sum() < counted.numel()
-    assert (forecast.abs().sum(dim=-1)[~counted.expand(forecast.shape[:3])] == 0).all()
+@pytest.mark.parametrize("kind", KINDS)
+def test_neurons_dropped_in_training_tell_the_others_nothing_beside_the_linear_part(kind):
+    """With all of them dropped, a change of one neuron reaches another by the coupling alone."""
+    module = make(kind, neuron_dropout=1.0, n_inside=0, n_ahead=1).train()
+    module.given_coupling.zero_()
+    windows = make_windows(missing=False)
+    other = windows.clone()
+    other[:, 0] += 1.0
+    forecast, changed = module(windows)[0], module(other)[0]
+    torch.testing.assert_close(forecast[:, :, 1:], changed[:, :, 1:])
+    assert not torch.allclose(forecast[:, :, 0], changed[:, :, 0])
+    module.given_coupling.fill_(0.1)
+    coupled = module(other)[0] - module(windows)[0]
+    scale = module.neurons.scale[0]
+    torch.testing.assert_close(coupled[:, :, 1:], torch.full_like(coupled[:, :, 1:], 0.1 / scale))
 
 
 def test_the_graph_model_agrees_with_a_simple_implementation():
     """Loops over neurons and senders instead of products over all of them."""
     module = make("identity", n_members=1).eval()
     windows = make_windows(n_windows=2, missing=False)
-    frames = (windows - module.mean[:, None]) / module.scale[:, None]
-    labels = module.identities.tolist()
+    neurons = module.neurons
+    frames = (windows - neurons.mean[:, None]) / neurons.scale[:, None]
+    labels = neurons.identities.tolist()
 
     def row(table, label):
         return table[0, label + 1] if label >= 0 else torch.zeros_like(table[0, 0])
@@ -189,10 +198,11 @@ def test_the_graph_model_agrees_with_a_simple_implementation():
         ]
     change = []
     for i, label in enumerate(labels):
-        own = module.autoregression + module.own_shared[0, 0, 0] + row(module.own_identity, label)
+        own = neurons.own[i] + module.own_shared[0, 0, 0] + row(module.own_identity, label)
         read = module.read_shared[0, 0, 0] + row(module.read_identity, label)
-        change.append(own @ lags[i] + read @ features[i])
-    expected = (lags[:, -1] + torch.stack(change)) * module.scale + module.mean
+        linear = neurons.offset[i] + sum(neurons.coupling[i, j] * lags[j, -1] for j in range(5))
+        change.append(own @ lags[i] + linear + read @ features[i])
+    expected = (lags[:, -1] + torch.stack(change)) * neurons.scale + neurons.mean
     torch.testing.assert_close(module.forecast(windows, 1)[0, :, 0], expected)
 
 
@@ -200,10 +210,10 @@ def test_the_loss_weighs_a_step_by_its_inverse_and_leaves_out_what_is_missing():
     forecast = torch.zeros(1, 2, 3, 2, dtype=torch.float64)
     seen = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
     target = torch.tensor([4.0, torch.nan, 5.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
-    counted = torch.tensor([[[True, True, True], [True, True, False]]])
-    error = rollout_error((forecast, seen, counted), target, True)
+    recorded = torch.tensor([[True, True, True], [True, True, False]])
+    error = rollout_error((forecast, seen, recorded), target, True)
     first = (1 + 4 + 9 + (16 + 25) / 2) / (3 + 2 / 2)
     second = (1 + 4 + 16 / 2) / (2 + 1 / 2)
     torch.testing.assert_close(error, torch.tensor([first, second], dtype=torch.float64))
-    nothing = rollout_error((forecast, seen, counted & False), target, True)
+    nothing = rollout_error((forecast, seen, recorded & False), target, True)
     assert nothing.tolist() == [0.0, 0.0]

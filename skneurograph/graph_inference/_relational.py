@@ -1,0 +1,475 @@
+"""Neural relational inference: the graph by which the next frames are predicted best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skneurograph._net_estimator import NetEstimator
+from skneurograph.graph_inference._base import GraphTransformer, _dtype
+from skneurograph.graph_inference._moments import neuron_means, pairwise_products
+from skneurograph.lazy import LazyWindows
+from skneurograph.nn import RelationalModel, computed_loss
+from skneurograph.training import TrainingData, _steps_per_epoch, cut_windows, hold_out
+
+__all__ = ["RelationalGraph"]
+
+_SHARED = (
+    "hidden_size",
+    "learning_rate",
+    "weight_decay",
+    "max_epochs",
+    "batch_size",
+    "patience",
+    "validation_fraction",
+    "callbacks",
+    "device",
+    "random_state",
+    "verbose",
+)
+# Part of the training in which the variance falls from that of the data to what is left.
+_ANNEALING = 0.5
+
+
+class RelationalGraph(GraphTransformer, NetEstimator):
+    """Whom each neuron must listen to for its next frames to be predictable.
+
+    Neural relational inference [1]_, trained without labels: an encoder reads a window and
+    gives each ordered pair of neurons a distribution over edge types; a decoder predicts
+    the frames of the window from those before, with messages that pass along edges drawn
+    from that distribution. Both are trained together as a variational autoencoder, so a pair
+    has an edge where that helps prediction. Neurons are exchangeable: what is learnt is the
+    rule of interaction, and every window gets its own graph.
+
+    Parameters
+    ----------
+    n_edge_types : int, default=2
+        Kinds of edges. The first is "no edge" and passes no message.
+    encoder : {"mlp", "cnn"}, default="mlp"
+        How the encoder reads the frames of a window: all at once, or by convolution along
+        time with attention.
+    decoder : {"mlp", "recurrent"}, default="mlp"
+        Whether frames are predicted from the ``n_lags`` before, or from a recurrent state.
+    message : {"factorized", "mlp"}, default="factorized"
+        ``"factorized"``: ``W2 sum_j a_ij relu(U h_i + V h_j)``, for which no feature vector
+        of a pair is ever held. ``"mlp"``: the published network with two layers on every
+        pair, in encoder and decoder; much slower.
+    n_prediction_steps : int, default=10
+        Frames that are predicted from predictions, before a true frame is given again.
+    n_lags : int, default=1
+        Frames that the ``"mlp"`` decoder reads. One is enough if a frame tells the state of
+        a neuron (position and velocity); a single trace rather needs two or three.
+    n_burn_in : int, default=0
+        Frames at the beginning that the ``"recurrent"`` decoder is given and that do not
+        count in the loss.
+    n_neighbors : int or None, default=None
+        Consider only that many senders for each receiver, those whose activity correlates
+        most strongly (in absolute value) with the receiver's next frame in the training
+        windows. Work and memory then grow linearly with the neurons. None for all pairs.
+    edge_prior : float, default=0.5
+        Prior probability that there is an edge, shared evenly by the types but the first.
+    noise_variance : float or None, default=None
+        Variance of the prediction error in units of ``X``, constant, as published (5e-5 for
+        features in [-1, 1]). None estimates one per channel: it starts at the variance of
+        the activity and falls to that of the errors during the first half of the training.
+        As long as it is large the prior keeps edges undecided, so that the decoder learns
+        to use them before the encoder commits itself.
+    temperature : float, default=1.5
+        Of the Gumbel softmax; the lower, the closer to discrete edges (published: 0.5), and
+        the more the edges drawn for one window differ from time to time.
+    hard : bool, default=False
+        Whether messages pass along discrete edges in training, with the gradient of soft
+        ones (straight-through).
+    n_channels : int, default=1
+        Features of a neuron and frame. With more than one, ``X`` has shape
+        ``(n_windows, n_neurons, n_times, n_channels)``, as `make_springs` gives it.
+    neurons : sequence of str or None, default=None
+        Names of the neurons, for the names of the features.
+    hidden_size : int, default=64
+        Units of all layers.
+    learning_rate : float, default=0.003
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=32
+        Passes through the windows. An epoch has at least 16 steps, however few the
+        windows.
+    batch_size : int, default=64
+        Windows of a mini-batch.
+    patience : int or None, default=None
+        Epochs without improvement of the validation loss after which training stops and
+        the best state is restored. None trains for ``max_epochs``.
+    validation_fraction : float, default=0.2
+        Part held out when ``patience`` is given: of the organisms if ``groups`` are
+        given, otherwise the last windows, which are taken to be in order of time.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net, as they are.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, mini-batches, drawn edges and held-out organisms.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the losses of every epoch.
+
+    Attributes
+    ----------
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean over the training windows of the probability of an edge from sender (column)
+        to receiver (row). NaN for pairs never recorded together.
+    neighbors_ : ndarray of int, shape (n_recorded, n_neighbors), or None
+        Columns of the senders considered for each of ``columns_``; None for all.
+    columns_ : ndarray of int
+        Neurons that some training window holds.
+    net_ : skorch.NeuralNet
+        The trained net, with its history. The loss is the negative evidence lower bound
+        per neuron.
+    n_epochs_ : int
+        Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the best state so far is kept.
+    n_features_in_, n_times_in_ : int
+        Neurons, and frames of a window (times ``n_channels``).
+
+    See Also
+    --------
+    VARGraph : A linear model of the same question.
+
+    Notes
+    -----
+    An edge is what the model needs to predict; it is evidence of interaction only as far as
+    the unrecorded neurons, and what is common to all, can be ignored.
+
+    References
+    ----------
+    .. [1] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
+       inference for interacting systems. ICML. arXiv:1802.04687
+
+    Examples
+    --------
+    >>> from skneurograph.datasets import make_springs
+    >>> from skneurograph.graph_inference import RelationalGraph
+    >>> X, graphs = make_springs(32, n_frames=12, n_substeps=10, random_state=0)
+    >>> model = RelationalGraph(n_channels=4, hidden_size=8, max_epochs=1, random_state=0)
+    >>> model.fit(X).infer_graphs(X).shape
+    (32, 5, 5)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **GraphTransformer._parameter_constraints,
+        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
+        "n_edge_types": [Interval(Integral, 2, None, closed="left")],
+        "encoder": [StrOptions({"mlp", "cnn"})],
+        "decoder": [StrOptions({"mlp", "recurrent"})],
+        "message": [StrOptions({"factorized", "mlp"})],
+        "n_prediction_steps": [Interval(Integral, 1, None, closed="left")],
+        "n_lags": [Interval(Integral, 1, None, closed="left")],
+        "n_burn_in": [Interval(Integral, 0, None, closed="left")],
+        "n_neighbors": [None, Interval(Integral, 1, None, closed="left")],
+        "edge_prior": [Interval(Real, 0, 1, closed="neither")],
+        "noise_variance": [None, Interval(Real, 0, None, closed="neither")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "hard": ["boolean"],
+        "n_channels": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_edge_types: int = 2,
+        encoder: Literal["mlp", "cnn"] = "mlp",
+        decoder: Literal["mlp", "recurrent"] = "mlp",
+        message: Literal["factorized", "mlp"] = "factorized",
+        n_prediction_steps: int = 10,
+        n_lags: int = 1,
+        n_burn_in: int = 0,
+        n_neighbors: int | None = None,
+        edge_prior: float = 0.5,
+        noise_variance: float | None = None,
+        temperature: float = 1.5,
+        hard: bool = False,
+        n_channels: int = 1,
+        neurons: Sequence[str] | None = None,
+        hidden_size: int = 64,
+        learning_rate: float = 0.003,
+        weight_decay: float = 0.01,
+        max_epochs: int = 32,
+        batch_size: int = 64,
+        patience: int | None = None,
+        validation_fraction: float = 0.2,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_edge_types = n_edge_types
+        self.encoder = encoder
+        self.decoder = decoder
+        self.message = message
+        self.n_prediction_steps = n_prediction_steps
+        self.n_lags = n_lags
+        self.n_burn_in = n_burn_in
+        self.n_neighbors = n_neighbors
+        self.edge_prior = edge_prior
+        self.noise_variance = noise_variance
+        self.temperature = temperature
+        self.hard = hard
+        self.n_channels = n_channels
+        self.neurons = neurons
+        self.hidden_size = hidden_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train encoder and decoder on windows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            A neuron with NaN in a window is missing in it. With ``n_channels > 1`` an array
+            of shape ``(n_windows, n_neurons, n_times, n_channels)``.
+        y : ignored
+        sample_weight : array-like of shape (n_windows,), optional
+            A weight of two counts as the window standing there twice.
+        groups : array-like of shape (n_windows,), optional
+            Organism of each window. With ``patience``, whole organisms are held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit; the message names the argument.
+        """
+        windows = self._start(self._folded(X))
+        return self._fit_windows(windows, np.zeros(len(windows)), sample_weight, groups)
+
+    def infer_edge_types(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Infer the probability of each edge type in each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_edge_types, n_neurons, n_neurons)
+            Entry ``[w, k, i, j]`` is the probability that the edge from ``j`` to ``i`` is of
+            type ``k``; type 0 is "no edge". Pairs with a missing neuron are NaN. The
+            diagonal and pairs that are no neighbours have no edge.
+        """
+        windows = self._checked(X)
+        n_neurons = self.n_features_in_
+        shape = (len(windows), self.n_edge_types, n_neurons, n_neurons)
+        types = np.empty(shape, dtype=_dtype(windows))
+        for rows, posterior, recorded in self._posteriors(windows):
+            types[rows, 0] = self._placed(1 - posterior[:, 0], recorded)
+            np.subtract(1, types[rows, 0], out=types[rows, 0])
+            for kind in range(1, self.n_edge_types):
+                types[rows, kind] = self._placed(posterior[:, kind], recorded)
+        return types
+
+    @property
+    def _min_times(self) -> int:
+        needed = self.n_lags if self.decoder == "mlp" else self.n_burn_in
+        return int(max(needed + 1, 3) * self.n_channels)
+
+    def _folded(self, X: Any) -> Any:
+        """Lay the channels of a frame side by side, so that windows are of three dimensions."""
+        if self.n_channels == 1:
+            return X
+        shape = np.shape(X)
+        if isinstance(X, LazyWindows) or len(shape) != 4 or shape[3] != self.n_channels:
+            raise ValueError(
+                f"X: got shape {shape}; expected (n_windows, n_neurons, n_times, "
+                f"{self.n_channels}), since n_channels={self.n_channels}"
+            )
+        return np.reshape(X, (*shape[:2], shape[2] * shape[3]))
+
+    def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+        return super()._checked(self._folded(X))
+
+    def _split(
+        self, n_windows: int, organisms: NDArray | None, seed: int
+    ) -> tuple[slice | NDArray[np.intp], NDArray[np.intp] | None]:
+        if self.patience is None:
+            return slice(None), None
+        n_times = self.n_times_in_ // self.n_channels
+        rng = np.random.default_rng(seed)
+        return hold_out(n_windows, organisms, self.validation_fraction, n_times, rng)
+
+    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+        self._n_kept = len(windows)
+        self._scaling = self._learn_scale(windows, weight)
+        self.neighbors_: NDArray[np.intp] | None = None
+        if self.n_neighbors is not None and self.n_neighbors < len(self.columns_) - 1:
+            self.neighbors_ = self.columns_[self._choose_neighbors(windows)]
+
+    def _learn_scale(
+        self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Mean, spread and typical change of each channel, over all neurons."""
+        total, square, change, n_frames, n_changes = (np.zeros(self.n_channels) for _ in range(5))
+        for rows, part, recorded in self._chunks(windows):
+            frames = part.reshape(*part.shape[:2], -1, self.n_channels)
+            counted = recorded * weight[rows, None]
+            n_times = frames.shape[2]
+            total += np.einsum("wn,wntc->c", counted, frames)
+            square += np.einsum("wn,wntc->c", counted, frames**2)
+            change += np.einsum("wn,wntc->c", counted, np.diff(frames, axis=2) ** 2)
+            n_frames += n_times * counted.sum()
+            n_changes += (n_times - 1) * counted.sum()
+        mean = total / n_frames
+        spread = np.sqrt(np.maximum(square / n_frames - mean**2, 0))
+        spread = np.where(spread > 1e-8 * np.abs(mean), spread, 1.0)
+        # A channel that never changes needs a scale all the same: a thousandth of its spread.
+        return mean, spread, np.maximum(np.sqrt(change / n_changes), 1e-3 * spread)
+
+    def _choose_neighbors(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+        """Senders with the strongest lagged correlation, ascending, as positions."""
+        mean, spread, _ = self._scaling
+
+        def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+            for _, part, recorded in self._chunks(windows):
+                frames = part.reshape(*part.shape[:2], -1, self.n_channels)
+                frames = (frames - mean) / spread * recorded[:, :, None, None]
+                yield frames.reshape(part.shape), recorded
+
+        means = neuron_means(chunks)
+        pairs = pairwise_products(chunks, means, lag=self.n_channels)
+        strength = np.where(pairs.known, np.abs(pairs.correlation(means)), -1.0)
+        np.fill_diagonal(strength, -2.0)
+        order = np.argsort(-strength, axis=1, kind="stable")[:, : self.n_neighbors]
+        return np.sort(order, axis=1)
+
+    def _encode_target(
+        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
+    ) -> tuple[NDArray, NDArray[np.float64], int]:
+        return y, weight, 0
+
+    def _build_module(self, n_outputs: int) -> RelationalModel:
+        neighbors = None
+        if self.neighbors_ is not None:
+            neighbors = torch.from_numpy(self._positions())
+        n_steps = self.max_epochs * _steps_per_epoch(self._n_kept, self.batch_size)
+        module = RelationalModel(
+            self.n_times_in_ // self.n_channels,
+            self.n_channels,
+            n_edge_types=self.n_edge_types,
+            hidden_size=self.hidden_size,
+            encoder=self.encoder,
+            decoder=self.decoder,
+            message=self.message,
+            n_prediction_steps=self.n_prediction_steps,
+            n_lags=self.n_lags,
+            n_burn_in=self.n_burn_in,
+            edge_prior=self.edge_prior,
+            variance=self.noise_variance,
+            n_annealing_steps=round(_ANNEALING * n_steps),
+            temperature=self.temperature,
+            hard=self.hard,
+            neighbors=neighbors,
+        )
+        module.set_scale(*map(torch.from_numpy, self._scaling))
+        return module
+
+    def _loss(self) -> Any:
+        return computed_loss
+
+    def _finish(self, data: TrainingData) -> None:
+        self.__dict__.pop("graph_", None)
+        n_recorded = len(self.columns_)
+        together = np.zeros((n_recorded, n_recorded))
+        total: Any = 0.0
+        for _, posterior, recorded in self._posteriors(data.X):
+            held = recorded.astype(np.float64)
+            together += held.T @ held
+            edge = 1 - posterior[:, 0].astype(np.float64)
+            total = total + np.where(self._pairs(recorded), edge, 0).sum(axis=0)
+        graph = np.zeros_like(together)
+        if self.neighbors_ is None:
+            graph[:] = total
+        else:
+            np.put_along_axis(graph, self._positions(), total, axis=1)
+        self.graph_ = self._whole(graph / np.maximum(together, 1), together > 0)
+
+    def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[tuple[slice, NDArray[Any]]]:
+        for rows, posterior, recorded in self._posteriors(windows):
+            yield rows, self._placed(1 - posterior[:, 0], recorded)
+
+    def _posteriors(
+        self, windows: NDArray | LazyWindows
+    ) -> Iterator[tuple[slice, NDArray[np.floating], NDArray[np.bool_]]]:
+        """Posteriors (n_rows, n_edge_types, n_recorded, n_candidates), and who is recorded."""
+        for rows, posterior, _ in self._evaluate(windows, "posterior"):
+            recorded = ~np.isnan(cut_windows(windows, rows, self.columns_)).any(axis=2)
+            yield rows, posterior.cpu().numpy(), recorded
+
+    def _positions(self) -> NDArray[np.intp]:
+        """Neighbours as positions among the recorded columns."""
+        assert self.neighbors_ is not None
+        return np.searchsorted(self.columns_, self.neighbors_)
+
+    def _pairs(self, recorded: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which pairs of receiver and candidate there are in each window."""
+        if self.neighbors_ is None:
+            return recorded[:, :, None] & recorded[:, None, :]
+        return recorded[:, :, None] & recorded[:, self._positions()]
+
+    def _placed(
+        self, values: NDArray[np.floating], recorded: NDArray[np.bool_]
+    ) -> NDArray[np.floating]:
+        """Put values of the candidates in their columns: 0 elsewhere, NaN if missing."""
+        columns, n_neurons = self.columns_, self.n_features_in_
+        if self.neighbors_ is None:
+            inner = values.copy()
+        else:
+            inner = np.zeros((len(values), len(columns), len(columns)), dtype=values.dtype)
+            positions = np.broadcast_to(self._positions(), values.shape)
+            np.put_along_axis(inner, positions, values, axis=2)
+        inner[:, np.arange(len(columns)), np.arange(len(columns))] = 0
+        known = recorded[:, :, None] & recorded[:, None, :]
+        if hasattr(self, "graph_"):
+            known &= ~np.isnan(self.graph_[np.ix_(columns, columns)])
+        inner[~known] = np.nan
+        whole = np.full((len(values), n_neurons, n_neurons), np.nan, dtype=values.dtype)
+        whole[:, columns[:, None], columns] = inner
+        return whole
+
+    def _elements_per_window(self) -> int:
+        n_neurons = self.n_features_in_
+        n_candidates = n_neurons if self.neighbors_ is None else self.neighbors_.shape[1]
+        frames = n_neurons * max(self.n_times_in_, 8 * self.hidden_size)
+        pairs = n_neurons * n_candidates
+        if self.message == "mlp":
+            pairs *= 4 * self.hidden_size
+        return int(max(frames, self.n_edge_types * pairs))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # One frame has no next one.
+        tags.input_tags.two_d_array = False
+        return tags
