@@ -38,7 +38,9 @@ class GraphNet(NetEstimator):
         "pooling": [StrOptions({"mean", "attention", "concat"})],
     }
 
-    def _build_decoder(self, n_outputs: int, decay: float | None) -> GraphDecoder:
+    def _build_decoder(
+        self, n_outputs: int, decay: float | None, neuron_dropout: float
+    ) -> GraphDecoder:
         labels = self._identity_labels()
         return GraphDecoder(
             self.n_times_in_,
@@ -52,7 +54,7 @@ class GraphNet(NetEstimator):
             edge_activation=self.edge_activation,
             pooling=self.pooling,
             dropout=self.dropout,
-            neuron_dropout=self.neuron_dropout,
+            neuron_dropout=neuron_dropout,
         )
 
     def _edge_model(self, labels: NDArray[np.intp]) -> Literal["identity", "bilinear", "mlp"]:

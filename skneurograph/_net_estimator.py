@@ -141,7 +141,7 @@ class NetEstimator(BaseEstimator):
                     max_epochs=self.max_epochs,
                     batch_size=self.batch_size,
                     learning_rate=self.learning_rate,
-                    weight_decay=self.weight_decay,
+                    weight_decay=self._weight_decay(),
                     patience=self.patience,
                     device=device,
                     verbose=int(self.verbose),
@@ -225,6 +225,9 @@ class NetEstimator(BaseEstimator):
             self.n_times_in_ + self._n_ahead(),
             np.random.default_rng(seed),
         )
+
+    def _weight_decay(self) -> float:
+        return float(self.weight_decay)
 
     def _n_ahead(self) -> int:
         """Frames after a window that its target reads."""

@@ -46,7 +46,7 @@ class _GraphDecodingNet(GraphNet):
     }
 
     def _build_module(self, n_outputs: int) -> GraphDecoder:
-        return self._build_decoder(n_outputs, self.decay)
+        return self._build_decoder(n_outputs, self.decay, self.neuron_dropout)
 
 
 class GraphClassifier(ClassifierPart, _GraphDecodingNet):

@@ -72,11 +72,12 @@ class GraphForecaster(NetForecaster, GraphNet):
     neuron_dropout : float, default=0.7
         Probability that, in training, a neuron sends no messages. What neurons tell about
         each other differs from animal to animal; dropping most of it keeps what is
-        reliable. The linear part sees all neurons.
+        reliable. The linear part sees all neurons. Not used for other targets.
     learning_rate : float, default=0.003
         Peak of the one-cycle schedule of AdamW.
-    weight_decay : float, default=0.01
-        Decoupled weight decay of AdamW.
+    weight_decay : float or None, default=None
+        Decoupled weight decay of AdamW. None is 3 for forecasts, which pulls the net back
+        to the linear dynamics it starts from, and 0.01 for other targets.
     max_epochs : int, default=8
         Passes through the windows. An epoch has at least 16 steps, however few the
         windows.
@@ -146,6 +147,8 @@ class GraphForecaster(NetForecaster, GraphNet):
     ((2, 3, 16), (3, 3))
     """
 
+    _frame_decay = 3.0
+
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **GraphNet._parameter_constraints,
         **NetForecaster._parameter_constraints,
@@ -166,7 +169,7 @@ class GraphForecaster(NetForecaster, GraphNet):
         dropout: float = 0.1,
         neuron_dropout: float = 0.7,
         learning_rate: float = 0.003,
-        weight_decay: float = 0.01,
+        weight_decay: float | None = None,
         max_epochs: int = 8,
         batch_size: int = 64,
         patience: int | None = None,
@@ -218,7 +221,7 @@ class GraphForecaster(NetForecaster, GraphNet):
         )
 
     def _build_plain(self, n_outputs: int) -> nn.Module:
-        return self._build_decoder(n_outputs, decay=None)
+        return self._build_decoder(n_outputs, decay=None, neuron_dropout=0.0)
 
     def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
         if not self.forecasts_frames_:

@@ -25,7 +25,7 @@ class MLPForecaster(NetForecaster):
     ----------
     n_lags : int, default=12
         Frames that are read; at most those of a window.
-    hidden_size : int, default=64
+    hidden_size : int, default=32
         Hidden units.
     n_rollout : int, default=9
         Steps of the rollouts whose error training minimises, a step ``h`` with weight
@@ -34,16 +34,17 @@ class MLPForecaster(NetForecaster):
         from. A net that has only seen one step drifts when it feeds on its own forecasts.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
-    dropout : float, default=0.3
+    dropout : float, default=0.5
         Probability of dropping a hidden unit in training.
     neuron_dropout : float, default=0.2
         Probability of dropping a whole neuron in training, so that the model learns to
         live with other sets of neurons.
     learning_rate : float, default=0.003
         Peak of the one-cycle schedule of AdamW.
-    weight_decay : float, default=0.01
-        Decoupled weight decay of AdamW.
-    max_epochs : int, default=16
+    weight_decay : float or None, default=None
+        Decoupled weight decay of AdamW. None is 10 for forecasts, which pulls the net back
+        to the linear dynamics it starts from, and 0.01 for other targets.
+    max_epochs : int, default=8
         Passes through the windows. An epoch has at least 16 steps, however few the
         windows.
     batch_size : int, default=64
@@ -105,14 +106,14 @@ class MLPForecaster(NetForecaster):
         self,
         *,
         n_lags: int = 12,
-        hidden_size: int = 64,
+        hidden_size: int = 32,
         n_rollout: int = 9,
         n_members: int = 3,
-        dropout: float = 0.3,
+        dropout: float = 0.5,
         neuron_dropout: float = 0.2,
         learning_rate: float = 0.003,
-        weight_decay: float = 0.01,
-        max_epochs: int = 16,
+        weight_decay: float | None = None,
+        max_epochs: int = 8,
         batch_size: int = 64,
         patience: int | None = None,
         validation_fraction: float = 0.2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -31,8 +31,13 @@ _COUPLING_PENALTY = 10.0
 class NetForecaster(ForecasterPart, NetEstimator):
     """Fit a net to windows and what follows them; the nets are up to the class."""
 
+    # Weight decay of forecasts, by default: it pulls a net back to the linear dynamics that
+    # training starts from, so much is right that would be far too much for another target.
+    _frame_decay = 10.0
+
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **NetEstimator._parameter_constraints,
+        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "n_lags": [Interval(Integral, 1, None, closed="left")],
         "n_rollout": [Interval(Integral, 1, None, closed="left")],
     }
@@ -165,6 +170,11 @@ class NetForecaster(ForecasterPart, NetEstimator):
             plain = self._build_plain(n_outputs)
             return Standardised(plain, torch.from_numpy(mean), torch.from_numpy(scale))
         return self._build_frames(self._n_inside(n_outputs), n_outputs)
+
+    def _weight_decay(self) -> float:
+        if self.weight_decay is not None:
+            return float(self.weight_decay)
+        return self._frame_decay if self.forecasts_frames_ else 0.01
 
     def _n_ahead(self) -> int:
         return self._n_following
