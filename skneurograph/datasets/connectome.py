@@ -72,7 +72,7 @@ class Connectome:
             raise ValueError(f"kind: got {kind!r}; expected 'any', 'chemical' or 'electrical'")
         counts = self.chemical + self.electrical if kind == "any" else getattr(self, kind)
         names = self.neurons.tolist() if neurons is None else [str(name) for name in neurons]
-        place = {_plain(name): i for i, name in enumerate(self.neurons.tolist())}
+        place = {_plain(name): i for i, name in enumerate(self.neurons.tolist()) if name.strip()}
         found = [i for i, name in enumerate(names) if _plain(name) in place]
         if not found:
             raise ValueError(
@@ -100,7 +100,7 @@ class Connectome:
         Connectome
             Whose ``neurons`` are classes.
         """
-        known = {_plain(name): label for name, label in classes.items() if name and label}
+        known = {_plain(name): label for name, label in classes.items() if name.strip() and label}
         labels = [known.get(_plain(name), name) for name in self.neurons.tolist()]
         names, place = np.unique(labels, return_inverse=True)
         member = np.eye(len(names))[:, place]
@@ -117,7 +117,9 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     path : path or open file
         A CSV file with the columns ``sender, receiver, kind, n_synapses``, one row for each
         pair of cells and kind, ``chemical`` or ``electrical``. Rows of the same pair and
-        kind are added up; a gap junction may stand in one or in both directions.
+        kind are added up; a gap junction may stand in one or in both directions, and if
+        their counts differ, as 2 and 3, the larger one holds. Blanks around names do not
+        count.
 
     Returns
     -------
@@ -128,7 +130,8 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     Raises
     ------
     ValueError
-        If the file is not such a table. The message says what is missing.
+        If the file is not such a table, or a sender or receiver is empty. The message says
+        what is missing, and in which row.
 
     Examples
     --------
@@ -156,7 +159,15 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     synapses = pd.to_numeric(table["n_synapses"], errors="coerce").to_numpy(dtype=float)
     if not (np.isfinite(synapses) & (synapses >= 0)).all():
         raise ValueError("path: n_synapses holds values that are not counts")
-    ends = table[["sender", "receiver"]].to_numpy(dtype=str)
+    ends = table[["sender", "receiver"]].fillna("").to_numpy(dtype=str)
+    ends = np.char.strip(ends)
+    nameless = np.argwhere(ends == "")
+    if len(nameless):
+        row, column = nameless[0]
+        raise ValueError(
+            f"path: row {row + 1} after the header has no {_COLUMNS[column]}; expected the name "
+            "of a cell, and no row for a cell without one"
+        )
     names, first = np.unique([_plain(name) for name in ends.ravel()], return_index=True)
     neurons = ends.ravel()[first]
     place = {name: i for i, name in enumerate(names.tolist())}
@@ -174,5 +185,5 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
 
 
 def _plain(name: str) -> str:
-    """Name without the zeros before its number: VB02 and VB2 are one cell."""
-    return re.sub(r"(?<=[A-Za-z])0+(?=\d+$)", "", name)
+    """Name without blanks or the zeros before its number: VB02 and VB2 are one cell."""
+    return re.sub(r"(?<=[A-Za-z])0+(?=\d+$)", "", name.strip())

@@ -11,6 +11,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 __all__ = ["masked_mean_squared_error", "masked_r2_score"]
 
+# A sum of n numbers is wrong by fewer roundings than this many times n.
+_ROUNDINGS = 4
+
 By = Literal["neuron", "horizon", "both"] | None
 
 
@@ -82,7 +85,8 @@ def masked_r2_score(
     -------
     float, or ndarray of shape (n_neurons,), (n_horizons,) or (n_neurons, n_horizons)
         1 is perfect, 0 is as good as the mean. NaN for neurons that fewer than two windows
-        hold. A constant neuron has 1 if it is forecast exactly, else 0.
+        hold. A neuron that is constant up to rounding has 1 if its forecast is exact up to
+        rounding, else 0.
 
     Raises
     ------
@@ -104,8 +108,10 @@ def masked_r2_score(
     spread = (weight * (truth - centre) ** 2).sum(axis=0)
     unexplained = (weight * error).sum(axis=0)
     score = 1 - _divide(unexplained, spread)
-    # As scikit-learn does it for a target that is constant.
-    score = np.where(spread == 0, np.where(unexplained == 0, 1.0, 0.0), score)
+    # As scikit-learn does it for a target that is constant; a mean of equal numbers is rounded.
+    accuracy = _ROUNDINGS * len(truth) * np.finfo(np.float64).eps
+    rounding = accuracy**2 * (weight * truth**2).sum(axis=0)
+    score = np.where(spread <= rounding, np.where(unexplained <= rounding, 1.0, 0.0), score)
     n_windows = (weight > 0).sum(axis=0)
     return _average(np.where(n_windows < 2, np.nan, score), by)
 

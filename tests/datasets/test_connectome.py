@@ -1,9 +1,10 @@
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skneurograph.datasets import load_connectome
+from skneurograph.datasets import Connectome, load_connectome
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "connectome"
 TABLE = """sender,receiver,kind,n_synapses
@@ -36,6 +37,35 @@ def test_gap_junctions_have_no_direction_however_often_they_stand_in_the_table(c
     np.testing.assert_array_equal(graph, [[0, 2, 1], [2, 0, 0], [1, 0, 0]])
     both = connectome.graph("any")
     np.testing.assert_array_equal(both, connectome.chemical + connectome.electrical)
+
+
+def test_the_larger_of_two_counts_of_a_gap_junction_holds():
+    table = "sender,receiver,kind,n_synapses\nA,B,electrical,2\nB,A,electrical,3\n"
+    np.testing.assert_array_equal(
+        load_connectome(io.StringIO(table)).graph("electrical"), [[0, 3], [3, 0]]
+    )
+
+
+def test_blanks_around_names_do_not_count():
+    table = "sender,receiver,kind,n_synapses\nA ,B,chemical,2\nA, B,chemical,3\n"
+    connectome = load_connectome(io.StringIO(table))
+    assert connectome.neurons.tolist() == ["A", "B"]
+    np.testing.assert_array_equal(connectome.graph(neurons=["A", " B"]), [[0, 0], [5, 0]])
+
+
+@pytest.mark.parametrize(("ends", "lacks"), [("A,", "receiver"), (" ,B", "sender")])
+def test_a_row_without_a_name_is_refused(ends, lacks):
+    table = f"sender,receiver,kind,n_synapses\nA,B,chemical,2\n{ends},chemical,3\n"
+    with pytest.raises(ValueError, match=f"row 2 after the header has no {lacks}"):
+        load_connectome(io.StringIO(table))
+
+
+def test_anonymous_neurons_are_unknown_even_to_a_connectome_with_a_nameless_cell():
+    connectome = Connectome(np.array(["", "A", "B"]), np.ones((3, 3)), np.ones((3, 3)))
+    graph = connectome.graph(neurons=["", "A", " ", "B"])
+    known = np.zeros((4, 4), dtype=bool)
+    known[np.ix_([1, 3], [1, 3])] = True
+    np.testing.assert_array_equal(np.isnan(graph), ~known & ~np.eye(4, dtype=bool))
 
 
 def test_leading_zeros_are_no_part_of_a_name(connectome):

@@ -3,7 +3,9 @@ import pytest
 from sklearn.covariance import graphical_lasso, ledoit_wolf
 from sklearn.linear_model import LinearRegression
 
+from skneurograph import sliding_windows
 from skneurograph.graph_inference import PartialCorrelationGraph
+from skneurograph.graph_inference._moments import _count_new_frames, _frame_keys
 
 
 @pytest.fixture
@@ -42,6 +44,47 @@ def test_the_shrinkage_of_independent_frames_is_that_of_scikit_learn(X):
     model = PartialCorrelationGraph().fit(table)
     np.testing.assert_allclose(model.shrinkage_, shrinkage, rtol=1e-8)
     np.testing.assert_allclose(model.graph_, partial(covariance), atol=1e-8)
+
+
+def test_independent_frames_that_happen_to_be_equal_all_count():
+    spikes = (np.random.default_rng(0).random((5000, 6)) < 0.2).astype(float)
+    spikes[:, 1] = np.maximum(spikes[:, 0], spikes[:, 1])
+    z = (spikes - spikes.mean(axis=0)) / spikes.std(axis=0)
+    expected = ledoit_wolf(z)[1]
+    assert expected < 0.02
+    for table in (spikes, spikes[::-1]):
+        model = PartialCorrelationGraph().fit(table)
+        np.testing.assert_allclose(model.shrinkage_, expected, rtol=1e-8)
+
+
+def count(X):
+    return _count_new_frames(_frame_keys(X.astype(float)))
+
+
+@pytest.mark.parametrize("n_times", [2, 4, 16])
+@pytest.mark.parametrize("step", [1, 3, 16])
+def test_overlapping_windows_count_each_frame_once_in_any_order(n_times, step):
+    rng = np.random.default_rng(0)
+    traces = [rng.normal(size=(n_frames, 5)) for n_frames in (200, 150)]
+    X = np.concatenate([sliding_windows(trace, n_times, step=step).X for trace in traces])
+    for rows in (slice(None), rng.permutation(len(X)), rng.integers(len(X), size=len(X))):
+        assert count(X[rows]) == len(np.unique(frames(X[rows]), axis=0))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+@pytest.mark.parametrize("n_times", [2, 16])
+def test_overlapping_windows_of_spikes_count_each_frame_about_once(rate, n_times):
+    spikes = np.random.default_rng(0).random((2000, 6)) < rate
+    for step in sorted({1, n_times // 2, n_times}):
+        X = sliding_windows(spikes.astype(float), n_times, step=step).X
+        assert 0.97 * 2000 < count(X) <= 2000
+
+
+def test_spikes_in_shuffled_windows_count_once_if_runs_of_frames_tell_windows_apart():
+    rng = np.random.default_rng(0)
+    for rate, expected in ((0.2, 2000), (0.01, 16 * 1985)):
+        spikes = (rng.random((2000, 6)) < rate).astype(float)
+        assert count(rng.permutation(sliding_windows(spikes, 16).X)) == expected
 
 
 def test_slow_activity_is_shrunk_more_and_repeated_frames_are_not_shrunk_less():

@@ -64,6 +64,29 @@ def test_rewired_graphs_keep_every_degree_and_move_most_edges(truth, symmetric):
             np.testing.assert_array_equal(graph, graph.T)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_twice_as_many_swaps_do_not_change_the_null_of_a_dense_graph(symmetric):
+    rng = np.random.default_rng(0)
+    partners = rng.uniform(0.5, 1.5, size=40)
+    edges = rng.random((40, 40)) < 0.8 * np.outer(partners, partners)
+    edges = np.triu(edges) | np.triu(edges).T if symmetric else edges
+    valid = ~np.eye(40, dtype=bool)
+    edges &= valid
+    shared = [
+        [(graph & edges).sum() for graph in _rewired(edges, valid, 100, rng, swaps)]
+        for swaps in (10, 20)
+    ]
+    error = np.hypot(*(np.std(one) / np.sqrt(len(one)) for one in shared))
+    assert abs(np.mean(shared[0]) - np.mean(shared[1])) < 4 * error
+
+
+def test_a_graph_without_a_possible_swap_is_its_own_null():
+    star = np.zeros((12, 12), dtype=bool)
+    star[0, 1:] = star[1:, 0] = True
+    for graph in _rewired(star, ~np.eye(12, dtype=bool), 3, np.random.default_rng(0)):
+        np.testing.assert_array_equal(graph, star)
+
+
 def test_a_graph_that_knows_nothing_scores_like_the_null(truth):
     scores = []
     for seed in range(10):

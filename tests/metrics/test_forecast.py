@@ -67,6 +67,22 @@ def test_a_constant_neuron_scores_one_or_zero():
     assert found.tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("value", [0.1, -1e6 / 3, 1e-9])
+@pytest.mark.parametrize("n_windows", [2, 7, 5001])
+def test_a_neuron_that_is_constant_up_to_rounding_scores_one_or_zero(value, n_windows):
+    truth = np.full((n_windows, 2), value)
+    forecast = np.column_stack([truth.mean(axis=0)[:1].repeat(n_windows), 1.1 * truth[:, 1]])
+    weight = np.random.default_rng(0).random(n_windows)
+    for options in ({}, {"sample_weight": weight}):
+        found = masked_r2_score(truth, forecast, by="neuron", **options)
+        assert found.tolist() == [1.0, 0.0]
+
+
+def test_a_small_spread_about_a_large_mean_is_no_rounding():
+    truth = 1 + 1e-9 * np.random.default_rng(0).normal(size=(100, 1))
+    assert masked_r2_score(truth, truth + 1e-10) == pytest.approx(0.99, abs=0.005)
+
+
 @pytest.mark.parametrize("metric", [masked_mean_squared_error, masked_r2_score])
 def test_errors_name_the_argument(metric):
     with pytest.raises(ValueError, match=r"got shapes \(3, 2\) and \(3, 1\)"):
