@@ -1,7 +1,9 @@
 """Graph models of neural recordings as scikit-learn estimators.
 
-Estimators are in `skneurograph.decoding`, transformers and `make_baseline` for models of
-one's own in `skneurograph.preprocessing`, readers of files in `skneurograph.datasets`,
+What the animal does is in `skneurograph.decoding`, what its neurons do next in
+`skneurograph.forecasting`, who influences whom in `skneurograph.graph_inference`;
+transformers and `make_baseline` for models of one's own in `skneurograph.preprocessing`,
+scores in `skneurograph.metrics`, readers and simulations in `skneurograph.datasets`,
 pictures in `skneurograph.plotting`.
 """
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skneurograph.lazy import LazyWindows
@@ -27,7 +27,7 @@ from skneurograph.training import (
     seeded,
     train,
 )
-from skneurograph.validation import check_groups, check_windows, recorded_columns
+from skneurograph.validation import check_groups, check_weights, check_windows, recorded_columns
 
 __all__ = ["NetEstimator"]
 
@@ -104,13 +104,9 @@ class NetEstimator(BaseEstimator):
     ) -> Self:
         """Train on validated windows and targets."""
         organisms = check_groups(groups, len(windows))
-        weight = _check_sample_weight(
-            sample_weight, np.zeros(len(windows)), dtype=np.float64, ensure_non_negative=True
-        )
-        if (weight == 0).any():
-            counted = weight > 0
-            if not counted.any():
-                raise ValueError("sample_weight: all weights are zero, no window counts")
+        weight = check_weights(sample_weight, len(windows))
+        counted = weight > 0
+        if not counted.all():
             windows, labels, weight = windows[counted], labels[counted], weight[counted]
             organisms = None if organisms is None else organisms[counted]
         hold_out_seed, seed = draw_seeds(self.random_state, 2)

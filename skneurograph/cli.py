@@ -126,8 +126,8 @@ def compare_command(
             cut |= {"target": "next", "horizon": max(horizons)}
         else:
             cut |= {"target": task}
-        prepare = _hold_out_organisms, _hold_out_the_end
-        data = {name: prepare[name == "time"](loaded, by, n_times, cut) for name in splits}
+        hold_out = {"organisms": _hold_out_organisms, "time": _hold_out_the_end}
+        data = {name: hold_out[name](loaded, by, n_times, cut) for name in splits}
         windows = data[splits[0]][0]
         lineup = default_models(
             _kind(task),
@@ -141,9 +141,10 @@ def compare_command(
     (out / "scores.csv").unlink(missing_ok=True)
     text, written = "", []
     for name, (windows, cv) in data.items():
-        what = f"forecasting {', '.join(map(str, horizons))} steps" if forecasts else task
+        steps = ", ".join(map(str, horizons))
+        what = f"forecasting {steps} steps" if forecasts else f"decoding {task}"
         header = (
-            f"{windows!r}; {what if forecasts else f'decoding {task}'}, {_SPLITS[name]}\n"
+            f"{windows!r}; {what}, {_SPLITS[name]}\n"
             f"columns by {by}, neurons {neurons}, lag {lag}{' (not causal)' if lag else ''}, "
             f"seeds {', '.join(map(str, seeds))}, skneurograph {__version__}"
         )
@@ -219,11 +220,8 @@ def _hold_out_the_end(
     organisms = np.array([part.organism for part in loaded])
     of_recording = np.tile(organisms, 2)[windows.recording]
     is_last = windows.recording >= len(loaded)
-    cv = [
-        (np.flatnonzero((of_recording == name) & ~is_last), np.flatnonzero(own & is_last))
-        for name in np.unique(organisms)
-        for own in [of_recording == name]
-    ]
+    own = [of_recording == name for name in np.unique(organisms)]
+    cv = [(np.flatnonzero(rows & ~is_last), np.flatnonzero(rows & is_last)) for rows in own]
     return windows, cv
 
 

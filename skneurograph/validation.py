@@ -9,11 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_consistent_length, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
 
 from skneurograph.lazy import LazyWindows
 
-__all__ = ["check_groups", "check_identities", "check_windows", "neuron_names", "recorded_columns"]
+__all__ = [
+    "check_groups",
+    "check_identities",
+    "check_weights",
+    "check_windows",
+    "neuron_names",
+    "recorded_columns",
+]
 
 _NO_VALUE = "no_validation"
 
@@ -251,3 +263,19 @@ def recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
             stacklevel=3,
         )
     return np.flatnonzero(present)
+
+
+def check_weights(sample_weight: Any, n_windows: int) -> NDArray[np.float64]:
+    """Validate the weight of each window; without weights all count one.
+
+    Raises
+    ------
+    ValueError
+        If there is not one per window, if one is negative, or if all are zero.
+    """
+    weight: NDArray[np.float64] = _check_sample_weight(
+        sample_weight, np.zeros(n_windows), dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError("sample_weight: all weights are zero, no window counts")
+    return weight

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.lazy import LazyWindows
 from skneurograph.metrics import masked_r2_score
 from skneurograph.training import cut_windows
-from skneurograph.validation import check_windows
+from skneurograph.validation import check_weights, check_windows
 
 __all__ = ["ForecasterPart", "StepForecaster"]
 
@@ -164,14 +164,10 @@ def counted_windows(
     sample_weight: ArrayLike | None, windows: NDArray | LazyWindows, target: NDArray
 ) -> tuple[NDArray[np.float64], NDArray | LazyWindows, NDArray]:
     """Validate weights, and leave out windows whose weight is zero."""
-    weight = _check_sample_weight(
-        sample_weight, np.zeros(len(windows)), dtype=np.float64, ensure_non_negative=True
-    )
+    weight = check_weights(sample_weight, len(windows))
     counted = weight > 0
     if counted.all():
         return weight, windows, target
-    if not counted.any():
-        raise ValueError("sample_weight: all weights are zero, no window counts")
     return weight[counted], windows[counted], target[counted]
 
 

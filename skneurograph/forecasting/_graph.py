@@ -238,7 +238,7 @@ class GraphForecaster(NetForecaster, GraphNet):
     def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Any, ...]:
         if columns is None or columns is self.columns_:
             return ()
-        labels = self._labels[columns].copy()
+        labels = self._labels[columns]
         labels[(labels < 0) & ~self._anonymous[columns]] = SILENT
         parameter = next(self.net_.module_.parameters())
         neurons = self._neurons(columns, labels)

@@ -110,7 +110,7 @@ class FrameModel(nn.Module):
         """
 
     @abstractmethod
-    def change(self, state: Any) -> tuple[Tensor, Any]:
+    def change(self, state: Any) -> Tensor:
         """Predict the next change beside the linear part, (n_members, n_windows, n_neurons)."""
 
     @abstractmethod
@@ -151,7 +151,7 @@ class FrameModel(nn.Module):
             if steps:
                 state = self.follow(state, steps[-1])
                 lags = torch.cat([lags[..., 1:], steps[-1][..., None]], dim=-1)
-            change, state = self.change(state)
+            change = self.change(state)
             linear = (lags * neurons.own).sum(dim=-1) + neurons.offset
             frame = lags[..., -1] + linear + lags[..., -1] @ neurons.coupling.T + change
             steps.append(frame.clamp(-self.limit, self.limit) * present)
@@ -256,11 +256,12 @@ class PerceptronFrames(FrameModel):
         """Give the last frames; see `FrameModel.begin`."""
         return frames[..., -self.n_lags :], senders.to(frames.dtype)[..., None]
 
-    def change(self, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def change(self, state: tuple[Tensor, Tensor]) -> Tensor:
         """Predict the change; see `FrameModel.change`."""
         lags, sent = state
         hidden = F.relu(self.hidden((lags * sent).flatten(2)))
-        return self.readout(self.dropout(hidden)), state
+        change: Tensor = self.readout(self.dropout(hidden))
+        return change
 
     def follow(self, state: tuple[Tensor, Tensor], frame: Tensor) -> tuple[Tensor, Tensor]:
         """Move on by a frame; see `FrameModel.follow`."""
@@ -329,9 +330,10 @@ class RecurrentFrames(FrameModel):
         sent = senders.to(frames.dtype)[:, :, None]
         return self._run(frames.transpose(2, 3), [None] * self.n_members, sent)
 
-    def change(self, state: _Recurrence) -> tuple[Tensor, _Recurrence]:
+    def change(self, state: _Recurrence) -> Tensor:
         """Predict the change; see `FrameModel.change`."""
-        return self.readout(self.dropout(state.output)), state
+        change: Tensor = self.readout(self.dropout(state.output))
+        return change
 
     def follow(self, state: _Recurrence, frame: Tensor) -> _Recurrence:
         """Move on by a frame; see `FrameModel.follow`."""

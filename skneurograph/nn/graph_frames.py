@@ -105,7 +105,7 @@ class GraphFrames(FrameModel):
             graph = self.edges(self._encode(lags, identities), senders, identities)
         return _State(lags, graph, identities)
 
-    def change(self, state: _State) -> tuple[Tensor, _State]:
+    def change(self, state: _State) -> Tensor:
         """Predict the change; see `FrameModel.change`."""
         lags, graph, identities = state
         own = self.own_shared + look_up(self.own_identity, identities)[:, None]
@@ -115,7 +115,7 @@ class GraphFrames(FrameModel):
                 features = features + F.relu(itself(features) + graph.send(sent(features)))
         dropped = self.dropout(features.flatten(2)).unflatten(2, features.shape[2:])
         read = self.read_shared + look_up(self.read_identity, identities)[:, None]
-        return (own * lags).sum(dim=-1) + (read * dropped).sum(dim=-1), state
+        return (own * lags).sum(dim=-1) + (read * dropped).sum(dim=-1)
 
     def follow(self, state: _State, frame: Tensor) -> _State:
         """Move on by a frame; see `FrameModel.follow`."""
