@@ -17,7 +17,7 @@ ALLOWED = {
     "windows": {"recordings", "lazy"},
     "nn": set(),
     "validation": {"lazy"},
-    "preprocessing": {"validation", "lazy"},
+    "preprocessing": {"recordings", "validation", "lazy"},
     "training": {"lazy", "nn"},
     "_net_estimator": {"training", "validation", "lazy"},
     "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy"},

@@ -1,0 +1,153 @@
+"""Firing rates from binned spikes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import correlate1d
+
+from skneurograph.recordings import Recording
+
+__all__ = ["smooth_spikes"]
+
+# Where the kernel is cut, in standard deviations: it has fallen to 1/3000 of its peak.
+_TRUNCATE = 4.0
+
+
+@overload
+def smooth_spikes(
+    counts: Recording,
+    *,
+    sd: float,
+    sampling_rate: None = None,
+    kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
+    unit: Literal["hz", "count"] = "hz",
+) -> Recording: ...
+@overload
+def smooth_spikes(
+    counts: ArrayLike,
+    *,
+    sd: float,
+    sampling_rate: float | None = None,
+    kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
+    unit: Literal["hz", "count"] = "hz",
+) -> NDArray[np.floating]: ...
+def smooth_spikes(
+    counts: Recording | ArrayLike,
+    *,
+    sd: float,
+    sampling_rate: float | None = None,
+    kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
+    unit: Literal["hz", "count"] = "hz",
+) -> Recording | NDArray[np.floating]:
+    """Turn binned spikes into firing rates by convolution with a Gaussian.
+
+    Every spike of a bin counts. At the edges the kernel is divided by the part of it that
+    lies inside, so that a constant rate stays constant.
+
+    Parameters
+    ----------
+    counts : Recording or array-like of shape (n_times, n_neurons) or (n_times,)
+        Spikes per bin. Stretches of a recording that a gap in time separates are smoothed
+        one by one. NaN is a bin that was not recorded: it stays NaN, and the kernel is
+        divided by the part of it over recorded bins.
+    sd : float
+        Standard deviation of the kernel in milliseconds; 0 leaves the counts as they are.
+    sampling_rate : float, optional
+        Bins per second, for arrays only; a recording brings its own.
+    kernel : {"gaussian", "causal_gaussian"}, default="gaussian"
+        ``"gaussian"`` is **not causal**: a rate depends on spikes up to four standard
+        deviations later, so a forecast or an online decoder made from it has seen the
+        future. ``"causal_gaussian"`` is the half of it over the present and the past, and
+        lags the rate by about 0.8 standard deviations.
+    unit : {"hz", "count"}, default="hz"
+        Spikes per second, or the unit of the input, for activity that is no count.
+
+    Returns
+    -------
+    Recording or ndarray
+        As ``counts``, with rates in place of counts; float32 stays float32.
+
+    Raises
+    ------
+    ValueError
+        If ``sd`` is negative, the sampling rate is missing or given twice, or ``counts``
+        holds infinity or has more than two dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.preprocessing import smooth_spikes
+    >>> counts = np.zeros(9)
+    >>> counts[4] = 2
+    >>> smooth_spikes(counts, sd=25, sampling_rate=40, unit="count").round(2).tolist()
+    [0.0, 0.01, 0.11, 0.48, 0.8, 0.48, 0.11, 0.01, 0.0]
+    """
+    if kernel not in ("gaussian", "causal_gaussian"):
+        raise ValueError(f"kernel: got {kernel!r}; expected 'gaussian' or 'causal_gaussian'")
+    if unit not in ("hz", "count"):
+        raise ValueError(f"unit: got {unit!r}; expected 'hz' or 'count'")
+    if not (np.isfinite(sd) and sd >= 0):
+        raise ValueError(f"sd: got {sd!r}; expected milliseconds, 0 or more")
+    if isinstance(counts, Recording):
+        if sampling_rate is not None:
+            raise ValueError(
+                f"sampling_rate: got {sampling_rate!r} beside a Recording, which has its own "
+                f"({counts.sampling_rate:g} Hz); leave it out"
+            )
+        rates = np.empty_like(counts.activity)
+        weights = _kernel(sd, counts.sampling_rate, kernel)
+        scale = counts.sampling_rate if unit == "hz" else 1.0
+        for start, stop in counts.segments():
+            rates[start:stop] = _smooth(counts.activity[start:stop], weights) * scale
+        return replace(counts, activity=rates)
+    if sampling_rate is None or not (np.isfinite(sampling_rate) and sampling_rate > 0):
+        raise ValueError(
+            f"sampling_rate: got {sampling_rate!r}; expected bins per second, such as 40 for "
+            "bins of 25 ms (a Recording brings its own)"
+        )
+    array = np.asarray(counts)
+    if array.ndim not in (1, 2) or array.dtype.kind not in "buif":
+        raise ValueError(
+            f"counts: got shape {array.shape} and dtype {array.dtype}; expected numbers of shape "
+            "(n_times, n_neurons) or (n_times,)"
+        )
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if np.isinf(array).any():
+        raise ValueError("counts: got infinity; expected finite numbers, or NaN where missing")
+    scale = sampling_rate if unit == "hz" else 1.0
+    smoothed = _smooth(array, _kernel(sd, sampling_rate, kernel)) * scale
+    return smoothed.astype(array.dtype)
+
+
+def _kernel(sd: float, sampling_rate: float, kernel: str) -> NDArray[np.float64]:
+    """Weights of the bins around one bin, the later ones last; their sum is 1."""
+    bins = sd * sampling_rate / 1000
+    if 0 < bins < 0.25:
+        warnings.warn(
+            f"sd: {sd:g} ms is less than a quarter of a bin of {1000 / sampling_rate:g} ms, "
+            "so the counts are hardly smoothed",
+            UserWarning,
+            stacklevel=3,
+        )
+    reach = int(np.ceil(_TRUNCATE * bins))
+    lags = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (lags / bins) ** 2) if bins else np.ones(1)
+    if kernel == "causal_gaussian":
+        weights = np.where(lags <= 0, weights, 0.0)
+    return weights / weights.sum()
+
+
+def _smooth(values: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted mean of the recorded bins around each bin; NaN where a bin was not recorded."""
+    recorded = ~np.isnan(values)
+    filled = np.where(recorded, values, 0.0).astype(np.float64)
+    total = correlate1d(filled, weights, axis=0, mode="constant")
+    mass = correlate1d(recorded.astype(np.float64), weights, axis=0, mode="constant")
+    smoothed: NDArray[np.float64] = np.where(recorded, total / np.where(recorded, mass, 1), np.nan)
+    return smoothed

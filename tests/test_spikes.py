@@ -1,0 +1,112 @@
+"""Smoothing of spikes to rates."""
+
+import numpy as np
+import pytest
+
+from skneurograph import Recording
+from skneurograph.preprocessing import smooth_spikes
+
+KERNELS = pytest.mark.parametrize("kernel", ["gaussian", "causal_gaussian"])
+
+
+@pytest.fixture
+def counts():
+    return np.random.default_rng(0).poisson(0.7, size=(200, 3)).astype(float)
+
+
+@KERNELS
+def test_agrees_with_a_naive_sum_over_bins(counts, kernel):
+    found = smooth_spikes(counts, sd=75, sampling_rate=40, kernel=kernel)
+    for t in (0, 1, 57, 199):
+        lag = np.arange(200) - t
+        weight = np.exp(-0.5 * (lag / 3) ** 2) * (np.abs(lag) <= 12)
+        if kernel == "causal_gaussian":
+            weight *= lag <= 0
+        expected = 40 * (weight[:, None] * counts).sum(axis=0) / weight.sum()
+        np.testing.assert_allclose(found[t], expected)
+
+
+def test_every_spike_of_a_bin_counts():
+    counts = np.zeros((100, 1))
+    counts[50] = 7
+    rates = smooth_spikes(counts, sd=50, sampling_rate=40)
+    assert rates.sum() / 40 == pytest.approx(7)
+
+
+@KERNELS
+def test_a_constant_rate_stays_constant_up_to_the_edges(kernel):
+    rates = smooth_spikes(np.full((30, 2), 3), sd=200, sampling_rate=40, kernel=kernel)
+    np.testing.assert_allclose(rates, 120)
+
+
+def test_only_the_causal_kernel_ignores_the_future(counts):
+    later = counts.copy()
+    later[100:] = 50
+    for kernel, same in (("causal_gaussian", True), ("gaussian", False)):
+        first, second = (
+            smooth_spikes(c, sd=75, sampling_rate=40, kernel=kernel)[:100] for c in (counts, later)
+        )
+        assert np.array_equal(first, second) == same
+
+
+@KERNELS
+def test_stretches_apart_in_time_are_not_mixed(counts, kernel):
+    time = np.arange(200) / 40 + 10 * (np.arange(200) >= 80)
+    whole = Recording(counts, 40.0, time=time)
+    rates = smooth_spikes(whole, sd=75, kernel=kernel).activity
+    for part in (slice(0, 80), slice(80, 200)):
+        alone = smooth_spikes(counts[part], sd=75, sampling_rate=40, kernel=kernel)
+        np.testing.assert_allclose(rates[part], alone, rtol=1e-6)
+
+
+def test_missing_bins_stay_missing_and_change_no_other_neuron(counts):
+    holed = counts.copy()
+    holed[:, 0] = np.nan
+    holed[20:25, 1] = np.nan
+    rates = smooth_spikes(holed, sd=75, sampling_rate=40)
+    np.testing.assert_array_equal(np.isnan(rates), np.isnan(holed))
+    np.testing.assert_array_equal(rates[:, 2], smooth_spikes(counts, sd=75, sampling_rate=40)[:, 2])
+    constant = np.where(np.isnan(holed), np.nan, 2.0)
+    np.testing.assert_allclose(
+        smooth_spikes(constant, sd=75, sampling_rate=40, unit="count")[:, 1:], constant[:, 1:]
+    )
+
+
+def test_no_width_leaves_the_counts(counts):
+    np.testing.assert_array_equal(
+        smooth_spikes(counts, sd=0, sampling_rate=40, unit="count"), counts
+    )
+
+
+def test_precision_is_kept_and_integers_become_floats(counts):
+    assert smooth_spikes(counts.astype(np.float32), sd=9, sampling_rate=40).dtype == np.float32
+    assert smooth_spikes(counts.astype(int), sd=9, sampling_rate=40).dtype == np.float64
+    assert smooth_spikes(counts[:, 0], sd=9, sampling_rate=40).shape == (200,)
+
+
+def test_a_width_far_below_a_bin_is_warned_about(counts):
+    with pytest.warns(UserWarning, match="less than a quarter of a bin of 25 ms"):
+        smooth_spikes(counts, sd=2, sampling_rate=40)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sd": -1, "sampling_rate": 40}, "sd: got -1; expected milliseconds"),
+        ({"sd": 50}, "sampling_rate: got None; expected bins per second"),
+        ({"sd": 50, "sampling_rate": 40, "kernel": "box"}, "kernel: got 'box'"),
+        ({"sd": 50, "sampling_rate": 40, "unit": "s"}, "unit: got 's'"),
+    ],
+)
+def test_errors_say_what_was_expected(counts, options, message):
+    with pytest.raises(ValueError, match=message):
+        smooth_spikes(counts, **options)
+
+
+def test_infinity_many_dimensions_and_a_second_rate_are_refused(counts):
+    with pytest.raises(ValueError, match="counts: got infinity"):
+        smooth_spikes(np.where(counts > 3, np.inf, counts), sd=50, sampling_rate=40)
+    with pytest.raises(ValueError, match="counts: got shape"):
+        smooth_spikes(counts[None], sd=50, sampling_rate=40)
+    with pytest.raises(ValueError, match="which has its own"):
+        smooth_spikes(Recording(counts, 40.0), sd=50, sampling_rate=40)
