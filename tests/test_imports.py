@@ -32,6 +32,7 @@ ALLOWED = {
         "lazy",
         "metrics",
     },
+    "embedding": {"training", "nn", "validation", "lazy"},
     "metrics": set(),
     "datasets": {"recordings"},
     "plotting": {"model_selection", "metrics"},
