@@ -113,7 +113,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train: the parameters that all estimators share."""
+    """How to train: the parameters that all estimators share.
+
+    ``undecayed`` names parameters of the module (patterns are allowed) that weight decay
+    leaves alone.
+    """
 
     max_epochs: int
     batch_size: int
@@ -123,10 +127,12 @@ class TrainingOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     verbose: int = 0
     callbacks: tuple[Any, ...] = ()
+    min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH
+    undecayed: tuple[str, ...] = ()
 
 
-def _steps_per_epoch(n_windows: int, batch_size: int) -> int:
-    return max(-(-n_windows // batch_size), _MIN_STEPS_PER_EPOCH)
+def _steps_per_epoch(n_windows: int, batch_size: int, least: int = _MIN_STEPS_PER_EPOCH) -> int:
+    return max(-(-n_windows // batch_size), least)
 
 
 class _Batches:
@@ -143,7 +149,9 @@ class _Batches:
         batch_size: int,
         device: torch.device,
         rng: np.random.Generator | None,
+        min_steps_per_epoch: int,
     ) -> None:
+        self.min_steps_per_epoch = min_steps_per_epoch
         self.data = data
         self.batch_size = batch_size
         self.device = device
@@ -161,15 +169,18 @@ class _Batches:
         elif n_windows <= self.batch_size:
             # The one batch is cut once and visited again.
             batch = self._batch(np.arange(n_windows), self._whole_weight)
-            for _ in range(_steps_per_epoch(n_windows, self.batch_size)):
+            for _ in range(self._n_steps()):
                 yield batch
         else:
-            left = _steps_per_epoch(n_windows, self.batch_size)
+            left = self._n_steps()
             while left > 0:
                 order = self._draw(self.rng)
                 for rows in np.array_split(order, -(-n_windows // self.batch_size))[:left]:
                     yield self._batch(rows, np.ones(len(rows)))
                     left -= 1
+
+    def _n_steps(self) -> int:
+        return _steps_per_epoch(len(self.data), self.batch_size, self.min_steps_per_epoch)
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n_windows = len(self.data)
@@ -200,10 +211,16 @@ class _Net(NeuralNet):
     interrupted_ = False
 
     def __init__(
-        self, *args: Any, loss: Callable[..., Tensor], seed: int = 0, **kwargs: Any
+        self,
+        *args: Any,
+        loss: Callable[..., Tensor],
+        seed: int = 0,
+        min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH,
+        **kwargs: Any,
     ) -> None:
         self.loss = loss
         self.seed = seed
+        self.min_steps_per_epoch = min_steps_per_epoch
         super().__init__(*args, criterion=nn.Module, **kwargs)
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> NeuralNet:
@@ -229,7 +246,8 @@ class _Net(NeuralNet):
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> _Batches:
         rng = np.random.default_rng(self.seed) if training else None
-        return _Batches(dataset, self.batch_size, torch.device(self.device), rng)
+        device = torch.device(self.device)
+        return _Batches(dataset, self.batch_size, device, rng, self.min_steps_per_epoch)
 
     def get_loss(
         self, y_pred: Tensor, y_true: tuple[Tensor, Tensor], X: Any = None, training: bool = False
@@ -347,7 +365,7 @@ def train(
     -------
     skorch.NeuralNet
     """
-    n_steps = _steps_per_epoch(len(data), options.batch_size)
+    n_steps = _steps_per_epoch(len(data), options.batch_size, options.min_steps_per_epoch)
     callbacks: list[Any] = [
         (
             "schedule",
@@ -370,9 +388,11 @@ def train(
         module,
         loss=loss,
         seed=seed,
+        min_steps_per_epoch=options.min_steps_per_epoch,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=True,
+        optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in options.undecayed],
         lr=options.learning_rate,
         max_epochs=options.max_epochs,
         batch_size=options.batch_size,
