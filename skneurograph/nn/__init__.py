@@ -1,6 +1,7 @@
 """Torch modules; nothing of scikit-learn in them."""
 
 from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn.flow import ContrastiveFlow, FlowEncoder, TimeGrid
 from skneurograph.nn.frames import (
     FrameModel,
     Neurons,
@@ -25,8 +26,10 @@ from skneurograph.nn.relational import RelationalModel, computed_loss, sample_ty
 
 __all__ = [
     "SILENT",
+    "ContrastiveFlow",
     "DenseGraph",
     "FactorizedMessages",
+    "FlowEncoder",
     "FrameModel",
     "GraphDecoder",
     "GraphFrames",
@@ -45,6 +48,7 @@ __all__ = [
     "SharedDropout",
     "SharedGraph",
     "Standardised",
+    "TimeGrid",
     "computed_loss",
     "cross_entropy",
     "pair_scores",
