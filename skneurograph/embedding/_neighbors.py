@@ -15,6 +15,7 @@ from skneurograph.embedding._diffusion import random_walk
 
 __all__ = ["StateGraph", "continuous_neighbors"]
 
+_LEAF_SIZE = 32
 # Candidates of each state, as a multiple of n_neighbors.
 _CANDIDATES = 4
 # Mutual k-th neighbours meet the bound exactly when delta is 1; rounding must not decide.
@@ -30,7 +31,7 @@ class StateGraph:
     Attributes
     ----------
     states : ndarray of shape (n_states, n_neurons)
-        The distinct states, sorted.
+        The distinct states, near ones with near numbers.
     which : ndarray of int, shape (n_points,)
         The state of each point that was given.
     adjacency : csr_array of shape (n_states, n_states)
@@ -125,11 +126,16 @@ def continuous_neighbors(
     """
     states, which = np.unique(points.astype(np.float64), axis=0, return_inverse=True)
     n_states = len(states)
-    search = KDTree(states)
+    # Near states get near numbers, which memory rewards in the search and in all products.
+    order = KDTree(states, leafsize=_LEAF_SIZE).indices
+    place = np.empty(n_states, dtype=np.intp)
+    place[order] = np.arange(n_states)
+    states, which = states[order], place[which.ravel()]
+    search = KDTree(states, leafsize=_LEAF_SIZE)
     if n_states == 1:
         empty = csr_array((1, 1), dtype=np.float64)
         scale, walk = np.zeros(1), random_walk(empty)
-        return StateGraph(states, which.ravel(), empty, scale, n_neighbors, delta, walk, search)
+        return StateGraph(states, which, empty, scale, n_neighbors, delta, walk, search)
     n_candidates = min(_CANDIDATES * n_neighbors, n_states - 1)
     # States differ, so that the nearest is always the state itself.
     distances, candidates = _query(search, states, n_candidates + 1)
@@ -143,7 +149,7 @@ def continuous_neighbors(
     adjacency.sort_indices()
     _warn_of_pieces(adjacency)
     walk = random_walk(adjacency)
-    return StateGraph(states, which.ravel(), adjacency, scale, n_neighbors, delta, walk, search)
+    return StateGraph(states, which, adjacency, scale, n_neighbors, delta, walk, search)
 
 
 def _query(

@@ -26,15 +26,19 @@ class FlowEncoder(nn.Module):
     dropout : float
     """
 
-    scale: Tensor
+    of_leading: Tensor
+    of_first: Tensor
 
     def __init__(
         self, scale: Tensor, n_components: int, hidden_size: int, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.register_buffer("scale", scale)
-        self.n_components = n_components
         n_inputs = len(scale)
+        self.n_straight = min(n_inputs, n_components)
+        self.n_missing = n_components - self.n_straight
+        leading = torch.linalg.vector_norm(scale[: self.n_straight])
+        self.register_buffer("of_leading", 1 / _positive(leading))
+        self.register_buffer("of_first", 1 / _positive(scale[0]))
         last = nn.Linear(hidden_size, n_components)
         with torch.no_grad():
             last.weight[:n_inputs] = 0
@@ -47,12 +51,10 @@ class FlowEncoder(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         """Embed principal components (n_points, n_inputs) as (n_points, n_components)."""
-        n_straight = min(scores.shape[1], self.n_components)
-        leading = torch.linalg.vector_norm(self.scale[:n_straight])
-        straight = scores[:, :n_straight] / _positive(leading)
-        missing = self.n_components - n_straight
-        corrected = F.pad(straight, (0, missing)) + self.mlp(scores / _positive(self.scale[0]))
-        return F.normalize(corrected, dim=-1)
+        straight = scores[:, : self.n_straight] * self.of_leading
+        if self.n_missing:
+            straight = F.pad(straight, (0, self.n_missing))
+        return F.normalize(straight + self.mlp(scores * self.of_first), dim=-1)
 
 
 class TimeGrid(nn.Module):
