@@ -17,7 +17,7 @@ __all__ = ["FlowFields", "make_planar_flows", "make_van_der_pol"]
 # Keeps the vectors of a vortex continuous at its centre.
 _SOFTENING = 0.1
 # Radii of the discs where Van der Pol trajectories start and where they end.
-_START, _REGION = 2.0, 3.5
+_START, _REGION = 1.5, 3.5
 # Longest Runge-Kutta step at |mu| <= 1: the error of a window stays below 1e-7.
 _STEP = 0.0025
 
@@ -119,8 +119,8 @@ def make_planar_flows(
 def make_van_der_pol(
     mus: ArrayLike | None = None,
     *,
-    n_trajectories: int = 100,
-    n_frames: int = 6,
+    n_trajectories: int = 20,
+    n_frames: int = 26,
     frame_interval: float = 0.1,
     curvature: float = 0.04,
     noise: float = 0.0,
@@ -138,10 +138,10 @@ def make_van_der_pol(
     mus : array-like of shape (n_conditions,), optional
         Distinct values of ``mu``. By default 20 evenly spaced values from -1 to 1, so without
         0. Large ones, positive or negative, take more time.
-    n_trajectories : int, default=100
+    n_trajectories : int, default=20
         Trajectories of each condition, which start at states drawn uniformly in the disc
-        ``x^2 + y^2 <= 4``, anew for each condition.
-    n_frames : int, default=6
+        ``x^2 + y^2 <= 2.25``, anew for each condition.
+    n_frames : int, default=26
         Frames of a trajectory, at least 2. Two consecutive ones are a window.
     frame_interval : float, default=0.1
         Time between frames; a turn around the limit cycle takes about 6.3 to 6.7.
@@ -167,11 +167,9 @@ def make_van_der_pol(
 
     Notes
     -----
-    All conditions have equally many trajectories, but with a negative ``mu`` outer states run
-    away. A trajectory ends where the radius exceeds 3.5, beyond the limit cycle of ``mu = 1``;
-    windows that reach beyond are dropped. By default that takes next to none; longer
-    trajectories with negative ``mu`` lose more, so that the number of windows tells something
-    about ``mu``. Draw equally many of each where that matters.
+    Trajectories start inside the limit cycle: with a positive ``mu`` they grow to it, with a
+    negative one they come to rest. A trajectory that passes the radius 3.5 ends, and windows that
+    reach beyond are dropped; this happens only for ``mu`` well beyond 1, or through noise.
 
     The code of [1]_ takes ``(dx/dt, dy/dt)`` as the step from a state; here windows are
     consecutive frames of the flow, as in a recording. Those of one trajectory share frames,
@@ -189,9 +187,9 @@ def make_van_der_pol(
     Examples
     --------
     >>> from skneurograph.datasets import make_van_der_pol
-    >>> flows = make_van_der_pol([-0.1, 0.1], n_trajectories=20, random_state=0)
+    >>> flows = make_van_der_pol([-0.1, 0.1], random_state=0)
     >>> flows.X.shape
-    (200, 3, 2)
+    (1000, 3, 2)
     >>> flows.parameters
     {'mu=-0.10': -0.1, 'mu=+0.10': 0.1}
     """

@@ -387,7 +387,7 @@ def test_new_points_beside_known_ones_are_embedded_beside_them(mode):
     near = fitted.transform(X + 1e-4 * rng.normal(size=(len(X), 3, 1)))
     distance = np.linalg.norm(near - embedded, axis=1)
     spread = np.linalg.norm(embedded - embedded[rng.permutation(len(X))], axis=1)
-    assert np.median(distance) < 0.02 * np.median(spread)
+    assert np.median(distance) < 0.05 * np.median(spread)
     held_out = make_van_der_pol([0.5], n_trajectories=30, n_frames=4, random_state=1).X
     # The nearest known window says where a new one lies.
     nearest = np.linalg.norm(held_out[:, None, :, 0] - X[:, :, 0], axis=2).argmin(axis=1)
