@@ -140,7 +140,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         Principal directions that hold 90 % of the local variance, or those asked for.
     diffusion_time_ : float
     temperature_ : float
-    loss_curve_ : ndarray of shape (n_epochs_,)
+    loss_curve_ : ndarray of shape (n_epochs,)
         Mean contrastive loss of each epoch.
     n_components_ : int
     net_ : skorch.NeuralNet
