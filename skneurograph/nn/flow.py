@@ -152,7 +152,7 @@ class ContrastiveFlow(nn.Module):
         partner = self._partners[start + torch.minimum(drawn, count - 1)]
         embedded = self.encoder(self._scores(torch.cat([rows, partner])))
         anchors, positives = embedded.chunk(2)
-        similarity = anchors @ positives.T * torch.exp(-self.log_temperature)
+        similarity = (anchors * torch.exp(-self.log_temperature)) @ positives.T
         target = torch.arange(len(rows), device=rows.device)
         return F.cross_entropy(similarity, target, reduction="none")
 
