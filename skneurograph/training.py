@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from skneurograph.lazy import LazyWindows
 
 __all__ = [
+    "BatchSource",
     "TrainingData",
     "TrainingOptions",
     "cut_windows",
@@ -109,6 +110,30 @@ class TrainingData:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def n_steps(self, batch_size: int) -> int:
+        """Steps of an epoch, at most."""
+        return _steps_per_epoch(len(self), batch_size)
+
+    def batches(
+        self, batch_size: int, device: torch.device, rng: np.random.Generator | None
+    ) -> Iterable[Any]:
+        """Mini-batches of an epoch; without ``rng`` in order, to evaluate."""
+        return _Batches(self, batch_size, device, rng)
+
+
+class BatchSource(Protocol):
+    """What `train` reads: `TrainingData`, or data that make batches in a way of their own."""
+
+    def __len__(self) -> int: ...
+
+    def n_steps(self, batch_size: int) -> int:
+        """Steps of an epoch, at most."""
+
+    def batches(
+        self, batch_size: int, device: torch.device, rng: np.random.Generator | None
+    ) -> Iterable[Any]:
+        """Inputs of the module, and its target with a weight for each entry of the loss."""
 
 
 @dataclass(frozen=True)
@@ -227,9 +252,9 @@ class _Net(NeuralNet):
         super().__setstate__(state)
         self.module = self.module_
 
-    def get_iterator(self, dataset: TrainingData, training: bool = False) -> _Batches:
+    def get_iterator(self, dataset: BatchSource, training: bool = False) -> Iterable[Any]:
         rng = np.random.default_rng(self.seed) if training else None
-        return _Batches(dataset, self.batch_size, torch.device(self.device), rng)
+        return dataset.batches(self.batch_size, torch.device(self.device), rng)
 
     def get_loss(
         self, y_pred: Tensor, y_true: tuple[Tensor, Tensor], X: Any = None, training: bool = False
@@ -241,8 +266,8 @@ class _Net(NeuralNet):
         """Accept what the estimators have validated."""
 
     def get_split_datasets(
-        self, X: tuple[TrainingData, TrainingData | None], y: Any = None, **fit_params: Any
-    ) -> tuple[TrainingData, TrainingData | None]:
+        self, X: tuple[BatchSource, BatchSource | None], y: Any = None, **fit_params: Any
+    ) -> tuple[BatchSource, BatchSource | None]:
         return X
 
 
@@ -320,8 +345,8 @@ def hold_out(
 def train(
     module: nn.Module,
     loss: Callable[..., Tensor],
-    data: TrainingData,
-    validation: TrainingData | None,
+    data: BatchSource,
+    validation: BatchSource | None,
     options: TrainingOptions,
     seed: int,
 ) -> NeuralNet:
@@ -337,7 +362,7 @@ def train(
         On the CPU; initialised by the caller under `seeded`.
     loss : callable
         ``loss(output, target, training) -> (n_windows,)``.
-    data, validation : TrainingData
+    data, validation : TrainingData or another BatchSource
         Validation is needed for ``options.patience``.
     options : TrainingOptions
     seed : int
@@ -347,7 +372,7 @@ def train(
     -------
     skorch.NeuralNet
     """
-    n_steps = _steps_per_epoch(len(data), options.batch_size)
+    n_steps = data.n_steps(options.batch_size)
     callbacks: list[Any] = [
         (
             "schedule",

@@ -1,1 +1,5 @@
-"""Where the state of a population is: the geometry that embeddings of flow fields rest on."""
+"""Where the state of a population is: embeddings of evolving graphs and of flow fields."""
+
+from skneurograph.embedding._tavrnn import TAVRNN
+
+__all__ = ["TAVRNN"]

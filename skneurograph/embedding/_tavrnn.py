@@ -1,0 +1,409 @@
+"""TAVRNN: evolving functional connectivity, embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor
+
+from skneurograph._net_estimator import NetEstimator
+from skneurograph.embedding._sequences import Rows, Snapshots, split_sequences
+from skneurograph.embedding._snapshots import (
+    Activity,
+    FeatureScale,
+    connectivity,
+    measure_activity,
+    split_windows,
+)
+from skneurograph.lazy import LazyWindows
+from skneurograph.nn import SnapshotModel, computed_loss, join_history
+from skneurograph.nn.snapshot_cell import Walk
+from skneurograph.training import TrainingOptions, draw_seeds, resolve_device, seeded, train
+from skneurograph.validation import check_groups, check_windows
+
+__all__ = ["TAVRNN"]
+
+_SHARED = (
+    "hidden_size",
+    "dropout",
+    "learning_rate",
+    "weight_decay",
+    "max_epochs",
+    "batch_size",
+    "callbacks",
+    "device",
+    "random_state",
+    "verbose",
+)
+_LEAST_FRAMES = 3
+# Sequences are evaluated side by side up to about this many elements.
+_CHUNK_ELEMENTS = 20_000_000
+
+
+class _Read(NamedTuple):
+    """Windows as the module reads them."""
+
+    hops: Tensor
+    features: Tensor
+    levels: Tensor
+    recorded: NDArray[np.bool_]
+
+
+class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Embed.
+
+    """
+
+    # Groups are wanted whenever metadata routing is on, without a request.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__transform = {"groups": True}  # noqa: RUF012
+    __metadata_request__score = {"groups": True}  # noqa: RUF012
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "noise_filter": ["boolean"],
+        "threshold": [Interval(Real, 0, 1, closed="left")],
+        "weighted": ["boolean"],
+        "node_features": [StrOptions({"identity", "weights", "exchangeable"})],
+        "activity_features": ["boolean"],
+        "attention_width": [Interval(Integral, 1, None, closed="left")],
+        "sequence_length": [None, Interval(Integral, 1, None, closed="left")],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 8,
+        noise_filter: bool = True,
+        threshold: float = 0.2,
+        weighted: bool = True,
+        node_features: Literal["identity", "weights", "exchangeable"] = "identity",
+        activity_features: bool = True,
+        attention_width: int = 8,
+        sequence_length: int | None = 32,
+        label_weight: float = 1.0,
+        hidden_size: int = 32,
+        dropout: float = 0.0,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.01,
+        max_epochs: int = 200,
+        batch_size: int = 16,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.noise_filter = noise_filter
+        self.threshold = threshold
+        self.weighted = weighted
+        self.node_features = node_features
+        self.activity_features = activity_features
+        self.attention_width = attention_width
+        self.sequence_length = sequence_length
+        self.label_weight = label_weight
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Learn.
+
+        """
+        windows, labels = self._check_training(X, y)
+        sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
+        self.columns_ = self._recorded_columns(windows)
+        self._dtype = torch.float64 if windows.dtype == np.float64 else torch.float32
+        self._scale = FeatureScale(own=self.node_features != "exchangeable")
+        read = self._read(windows, self.columns_, fit=True)
+        (seed,) = draw_seeds(self.random_state, 1)
+        device = resolve_device(self.device)
+        data = Snapshots(
+            read.hops,
+            read.features,
+            read.levels,
+            torch.from_numpy(labels),
+            sequences,
+            self.sequence_length,
+        )
+        with seeded(seed, device):
+            module = self._build_module(read).to(self._dtype)
+            self.net_ = train(
+                module,
+                computed_loss,
+                data,
+                None,
+                TrainingOptions(
+                    max_epochs=self.max_epochs,
+                    batch_size=self.batch_size,
+                    learning_rate=self.learning_rate,
+                    weight_decay=float(self.weight_decay),
+                    device=device,
+                    verbose=int(self.verbose),
+                    callbacks=tuple(self.callbacks or ()),
+                ),
+                seed,
+            )
+        self.n_epochs_ = len(self.net_.history)
+        self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
+        self.interrupted_ = self.net_.interrupted_
+        self._n_features_out = self.n_components
+        self.graph_ = self._mean_graph(windows)
+        self.attention_ = self._attention(read, sequences)
+        return self
+
+    def fit_transform(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> NDArray[np.floating]:
+        """Learn from windows and embed them, as ``fit`` and then `transform` would."""
+        return self.fit(X, y, groups=groups).transform(X, groups=groups)
+
+    def transform(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        windows, sequences = self._checked(X, groups)
+        embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
+        for pieces, walk in self._walks(self._read(windows, self._columns(windows)), sequences):
+            for k, rows in enumerate(pieces):
+                embedding[rows] = walk.mean[: len(rows), k, 0].cpu().numpy()
+        return embedding
+
+    def embed_neurons(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        windows, sequences = self._checked(X, groups)
+        columns = self._columns(windows)
+        shape = (len(windows), self.n_features_in_, self.n_components)
+        embedding = np.full(shape, np.nan, dtype=windows.dtype)
+        read = self._read(windows, columns)
+        for pieces, walk in self._walks(read, sequences):
+            joined = self.net_.module_.joined(walk.mean)
+            for k, rows in enumerate(pieces):
+                part = joined[: len(rows), k].cpu().numpy()
+                part[~read.recorded[rows]] = np.nan
+                embedding[rows[:, None], columns] = part
+        return embedding
+
+    def score(
+        self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None
+    ) -> float:
+        windows, sequences = self._checked(X, groups)
+        read = self._read(windows, self._columns(windows))
+        total = 0.0
+        for pieces, walk in self._walks(read, sequences):
+            data = self._side_by_side(read, pieces)
+            with torch.inference_mode():
+                bound = self.net_.module_.bound(walk, data["hops"], data["features"])
+            total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
+        return total / len(windows)
+
+    def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        check_is_fitted(self, "net_")
+        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        n_neurons = self.n_features_in_
+        graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
+        columns = self._columns(windows)
+        for rows, graph, recorded in self._graph_chunks(windows, columns):
+            graph[~(recorded[:, :, None] & recorded[:, None])] = np.nan
+            graphs[rows, columns[:, None], columns] = graph
+        return graphs
+
+    def _check_training(
+        self, X: Any, y: Any
+    ) -> tuple[NDArray | LazyWindows, NDArray[np.int64]]:
+        """Validate windows, and encode the labels: -1 where there are none."""
+        for name in ("classes_", "graph_"):
+            self.__dict__.pop(name, None)
+        if y is None or self.label_weight == 0:
+            windows, _ = check_windows(self, X, reset=True, min_times=_LEAST_FRAMES)
+            labels = np.full(len(windows), -1)
+        else:
+            windows, y = check_windows(self, X, y, reset=True, min_times=_LEAST_FRAMES)
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+            self.classes_, labels = np.unique(y, return_inverse=True)
+        if self.n_features_in_ < 2:
+            raise ValueError(
+                f"X has n_features = 1 neuron, but {type(self).__name__} needs at least 2: "
+                "a graph is made of pairs"
+            )
+        return windows, labels
+
+    def _recorded_columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+        present = np.zeros(self.n_features_in_, dtype=bool)
+        for _, _, _, recorded in split_windows(windows, np.arange(self.n_features_in_)):
+            present |= recorded.any(axis=0)
+        if not present.any():
+            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+        return np.flatnonzero(present)
+
+    def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+        """Neurons that the module reads: exchangeable ones need not have been in training."""
+        if self.node_features != "exchangeable":
+            return self.columns_
+        present = np.zeros(self.n_features_in_, dtype=bool)
+        present[self.columns_] = True
+        for _, _, _, recorded in split_windows(windows, np.arange(self.n_features_in_)):
+            present |= recorded.any(axis=0)
+        return np.flatnonzero(present)
+
+    def _checked(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
+    ) -> tuple[NDArray | LazyWindows, list[Rows]]:
+        check_is_fitted(self, "net_")
+        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
+
+    def _build_module(self, read: _Read) -> SnapshotModel:
+        return SnapshotModel(
+            read.features.shape[2],
+            2 * bool(self.activity_features),
+            read.levels.shape[1],
+            n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
+            own_gains=self.node_features == "identity",
+            hidden_size=self.hidden_size,
+            n_components=self.n_components,
+            attention_width=self.attention_width,
+            dropout=self.dropout,
+            n_classes=len(getattr(self, "classes_", ())),
+            label_weight=float(self.label_weight),
+        )
+
+    def _graph_chunks(
+        self, windows: NDArray | LazyWindows, columns: NDArray[np.intp]
+    ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
+        for rows, activity, lengths, recorded in split_windows(windows, columns):
+            yield rows, self._connectivity(activity, lengths, recorded), recorded
+
+    def _connectivity(
+        self,
+        activity: NDArray[np.float64],
+        lengths: NDArray[np.intp],
+        recorded: NDArray[np.bool_],
+    ) -> NDArray[np.float64]:
+        return connectivity(
+            activity,
+            lengths,
+            recorded,
+            noise_filter=self.noise_filter,
+            threshold=self.threshold,
+            weighted=self.weighted,
+        )
+
+    def _read(
+        self, windows: NDArray | LazyWindows, columns: NDArray[np.intp], *, fit: bool = False
+    ) -> _Read:
+        """Make snapshots of windows, and features of their neurons."""
+        n_nodes = 1 + len(columns)
+        hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self._dtype)
+        everywhere = np.empty((len(windows), len(columns)), dtype=bool)
+        shapes, levels, own = [], [], []
+        for rows, activity, lengths, recorded in split_windows(windows, columns):
+            graphs = self._connectivity(activity, lengths, recorded)
+            adjacency = torch.from_numpy(graphs).to(self._dtype)
+            hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
+            measured = measure_activity(activity, lengths, recorded)
+            shapes.append(measured.features)
+            levels.append(measured.level)
+            everywhere[rows] = recorded
+            if self.node_features == "weights":
+                own.append(graphs)
+            elif self.node_features == "exchangeable":
+                count = np.maximum(recorded.sum(axis=1) - 1, 1)[:, None, None]
+                strength = np.stack([np.abs(graphs).sum(axis=2), graphs.sum(axis=2)], axis=2)
+                own.append(strength / np.sqrt(count))
+        measured = Activity(np.concatenate(shapes), np.concatenate(levels))
+        if fit:
+            self._scale.fit(measured, everywhere)
+        features = own and [np.concatenate(own)] or []
+        population = np.empty((len(windows), 0))
+        if self.activity_features:
+            features.append(self._scale.features(measured, everywhere))
+            population = self._scale.levels(measured)
+        joined = np.concatenate([np.empty((*everywhere.shape, 0)), *features], axis=2)
+        return _Read(
+            hops,
+            torch.from_numpy(joined).to(self._dtype),
+            torch.from_numpy(population).to(self._dtype),
+            everywhere,
+        )
+
+    def _side_by_side(self, read: _Read, pieces: list[Rows]) -> dict[str, Tensor]:
+        labels = torch.full((len(read.hops),), -1)
+        data = Snapshots(read.hops, read.features, read.levels, labels, pieces, None).batch(pieces)
+        device = next(self.net_.module_.parameters()).device
+        return {name: value.to(device) for name, value in data.items()}
+
+    def _walks(self, read: _Read, sequences: list[Rows]) -> Iterator[tuple[list[Rows], Walk]]:
+        """Walk over sequences, those of similar length side by side."""
+        module = self.net_.module_.eval()
+        per_window = read.hops.shape[1] * max(read.hops.shape[1], 4 * self.hidden_size)
+        waiting = sorted(sequences, key=len)
+        while waiting:
+            longest = len(waiting[-1])
+            n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
+            pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
+            data = self._side_by_side(read, pieces)
+            with torch.inference_mode():
+                walk = module.walk(data["hops"], data["features"], data["levels"])
+            yield pieces, walk
+
+    def _attention(self, read: _Read, sequences: list[Rows]) -> NDArray[np.floating]:
+        attention = np.empty((len(read.hops), self.attention_width))
+        for pieces, walk in self._walks(read, sequences):
+            for k, rows in enumerate(pieces):
+                attention[rows] = walk.attention[: len(rows), k].cpu().numpy()
+        return attention
+
+    def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Average over the windows in which both neurons were recorded; NaN if in none."""
+        n_neurons, columns = self.n_features_in_, self.columns_
+        total, count = np.zeros((2, len(columns), len(columns)))
+        for _, graphs, recorded in self._graph_chunks(windows, columns):
+            held = recorded.astype(float)
+            total += graphs.sum(axis=0)
+            count += held.T @ held
+        mean = np.full((n_neurons, n_neurons), np.nan)
+        mean[np.ix_(columns, columns)] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        return mean
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        # One frame has no correlation.
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
