@@ -11,7 +11,10 @@ from tests.adapter import folded
 
 CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 # Rollouts over many pairs take long, and no check asks how well they learnt.
-CHEAPER = {"RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "n_prediction_steps": 3}}
+CHEAPER = {
+    "RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "n_prediction_steps": 3},
+    "TAVRNN": {"max_epochs": 2, "hidden_size": 8, "n_components": 3},
+}
 
 
 def public_estimators():

@@ -111,14 +111,13 @@ class Activity:
 
     Attributes
     ----------
-    features : ndarray of shape (n_windows, n_neurons, 2)
-        Mean activity, and its change from the first to the second half of the window, in
-        units of ``level``.
+    mean : ndarray of shape (n_windows, n_neurons)
+        Mean activity of each neuron in units of ``level``.
     level : ndarray of shape (n_windows,)
         Root mean square over the recorded neurons of their mean activity.
     """
 
-    features: NDArray[np.float64]
+    mean: NDArray[np.float64]
     level: NDArray[np.float64]
 
 
@@ -126,20 +125,11 @@ def measure_activity(
     activity: NDArray[np.float64], lengths: NDArray[np.intp], recorded: NDArray[np.bool_]
 ) -> Activity:
     """Measure the activity in windows; the arguments are those of `split_windows`."""
-    frames = np.arange(activity.shape[2])
-    late = frames >= (lengths // 2)[:, None]
-    late &= frames < lengths[:, None]
-    early = frames < (lengths // 2)[:, None]
-    means = [
-        np.einsum("wnt,wt->wn", activity, chosen / np.maximum(chosen.sum(axis=1), 1)[:, None])
-        for chosen in (early | late, early, late)
-    ]
-    mean, change = means[0], means[2] - means[1]
-    change[lengths < 2] = 0
+    # Padding is 0, and so are neurons that are not recorded.
+    mean = activity.sum(axis=2) / np.maximum(lengths, 1)[:, None]
     n_recorded = np.maximum(recorded.sum(axis=1), 1)
     level = np.sqrt((mean**2).sum(axis=1) / n_recorded)
-    unit = np.where(level > 0, level, 1.0)[:, None, None]
-    return Activity(np.stack([mean, change], axis=2) / unit, level)
+    return Activity(mean / np.where(level > 0, level, 1.0)[:, None], level)
 
 
 class FeatureScale:
@@ -156,12 +146,10 @@ class FeatureScale:
 
     def fit(self, measured: Activity, recorded: NDArray[np.bool_]) -> FeatureScale:
         """Learn mean and spread over the windows that hold a neuron."""
-        there = recorded[:, :, None]
-        values = np.where(there, measured.features, 0.0)
-        self.mean, self.spread = _moments(values, there, (0, 1))
+        self.mean, self.spread = _moments(measured.mean, recorded, None)
         if self.own:
             common = self.spread
-            self.mean, self.spread = _moments(values, there, (0,))
+            self.mean, self.spread = _moments(measured.mean, recorded, 0)
             # A neuron that hardly varies in training must not shout later.
             self.spread = np.sqrt(self.spread**2 + (_LEAST_SPREAD * common) ** 2)
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
@@ -175,8 +163,9 @@ class FeatureScale:
     def features(
         self, measured: Activity, recorded: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """Give features (n_windows, n_neurons, 2), 0 for neurons that are not recorded."""
-        return (measured.features - self.mean) / self.spread * recorded[:, :, None]
+        """Give features (n_windows, n_neurons, 1), 0 for neurons that are not recorded."""
+        features: NDArray[np.float64] = (measured.mean - self.mean) / self.spread * recorded
+        return features[:, :, None]
 
     def levels(self, measured: Activity) -> NDArray[np.float64]:
         """Give features of the population (n_windows, 1)."""
@@ -188,10 +177,10 @@ class FeatureScale:
 
 
 def _moments(
-    values: NDArray[np.float64], there: NDArray[np.bool_], axes: tuple[int, ...]
+    values: NDArray[np.float64], there: NDArray[np.bool_], axis: int | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and spread over some axes, of what is there."""
-    count = np.maximum(there.sum(axis=axes, keepdims=True), 1)
-    mean = values.sum(axis=axes, keepdims=True) / count
-    variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axes, keepdims=True) / count
+    """Mean and spread of what is there, over windows or over everything."""
+    count = np.maximum(there.sum(axis=axis), 1)
+    mean = np.where(there, values, 0.0).sum(axis=axis) / count
+    variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axis) / count
     return mean, np.sqrt(variance)

@@ -64,8 +64,135 @@ class _Read(NamedTuple):
 
 
 class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Embed.
+    """Follow a population through its evolving functional connectivity.
 
+    Windows in order of time are snapshots of a graph whose edges are correlations between
+    neurons. A variational graph recurrent network with temporal attention [1]_ embeds every
+    neuron and, by a *history node* that is connected to all of them, the population. It
+    learns without labels, by explaining the edges and the mean activity of the neurons from
+    the embedding, or with labels, which the embedding then tells apart.
+
+    Windows form sequences: what is made of a window depends on those before it in its group,
+    never on later ones.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Dimensions of the embedding.
+    noise_filter : bool, default=True
+        Rebuild the correlations of a window from those of their eigenvalues that independent
+        noise of as many neurons and frames would not reach, ``(1 + sqrt(N / T))**2`` [2]_.
+    threshold : float, default=0.2
+        Neurons whose correlation has a larger magnitude are connected.
+    weighted : bool, default=True
+        Whether an edge weighs its correlation, sign included, in the convolutions, or 1.
+        What the model explains is whether there is an edge.
+    node_features : {"identity", "weights", "exchangeable"}, default="identity"
+        What tells neurons apart. ``"identity"``: parameters of each neuron's own.
+        ``"weights"``: its row of edge weights (and a read-out of its own).
+        ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
+        applies to any neurons, also those that no training window held.
+    activity_features : bool, default=True
+        Whether the mean activity of each neuron joins its features and is explained, too.
+        It is taken relative to the root mean square over the neurons of the window, and
+        standardised; that root mean square itself is a feature of the history node.
+    attention_width : int, default=8
+        States that temporal attention mixes: that of the snapshot and those before it.
+        1 is no attention.
+    sequence_length : int or None, default=4
+        In training, sequences are cut into pieces of at most so many windows, in other
+        places each epoch. Short pieces train faster, and an embedding that does not lean on
+        what came before. Embedding never cuts. None trains on whole sequences.
+    activity_weight : float, default=3.0
+        Weight of the activity in the loss.
+    kl_weight : float, default=0.1
+        Weight of the divergence of posterior from prior in the loss; below 1 the latents
+        tell more than a strict bound would let them.
+    label_weight : float, default=1.0
+        Weight of the cross-entropy of the labels, if ``y`` is given to ``fit``. With 0,
+        labels are ignored, as a step of a pipeline that must not look at them needs it.
+    hidden_size : int, default=32
+        Units of a node's state.
+    dropout : float, default=0.0
+        Probability of dropping a unit of the node features in training.
+    learning_rate : float, default=0.01
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=200
+        Passes through the windows.
+    batch_size : int, default=16
+        Pieces of sequences in a mini-batch.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net, as they are.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, latents drawn in training, cuts and order of the pieces.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the loss of every epoch.
+
+    Attributes
+    ----------
+    attention_ : ndarray of shape (n_windows, attention_width)
+        Of the training windows: weight of the state ``k`` windows before, 0 being the
+        window's own. Rows sum to one.
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean graph of the training windows. NaN for pairs never recorded together.
+    loss_curve_ : list of float
+        Loss of each epoch: the negative evidence lower bound per neuron (weighted, and with
+        the labels).
+    classes_ : ndarray of shape (n_classes,)
+        Only if trained with labels.
+    columns_ : ndarray of int
+        Neurons that some training window holds.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the current state is kept.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of a window.
+
+    See Also
+    --------
+    skneurograph.graph_inference.CorrelationGraph : The graphs themselves, as features.
+
+    Notes
+    -----
+    Windows of different length are padded at their end with frames that are NaN for all
+    neurons. In other frames NaN means as everywhere that a neuron is not recorded in the
+    window.
+
+    What is ours, beside the published model: the latent of the history node joins each
+    neuron's own in the inner product and explains the activity, without which nothing would
+    ask it to tell anything; features reach the latents also linearly; all pairs of a neuron
+    count as one observation. The embedding is the posterior mean; nothing is drawn.
+
+    All graphs are held in memory, ``n_windows * n_neurons**2`` numbers.
+
+    References
+    ----------
+    .. [1] M. Khajehnejad, F. Habibollahi, A. Khajehnejad, C. French, B. J. Kagan, A. Razi
+       (2024). TAVRNN: Temporal attention-enhanced variational graph RNN captures neural
+       dynamics and behavior. arXiv:2410.00665
+    .. [2] V. A. Marchenko, L. A. Pastur (1967). Distribution of eigenvalues for some sets of
+       random matrices. Mathematics of the USSR-Sbornik 1, 457.
+       doi:10.1070/SM1967v001n04ABEH001994
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.embedding import TAVRNN
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 6, 20))
+    >>> X[20:, :3] += 2 * rng.normal(size=(20, 1, 20))  # three neurons join
+    >>> tavrnn = TAVRNN(n_components=2, max_epochs=5, random_state=0).fit(X)
+    >>> tavrnn.transform(X).shape, tavrnn.embed_neurons(X).shape
+    ((40, 2), (40, 6, 2))
+    >>> tavrnn.attention_.shape
+    (40, 8)
     """
 
     # Groups are wanted whenever metadata routing is on, without a request.
@@ -83,20 +210,24 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "activity_features": ["boolean"],
         "attention_width": [Interval(Integral, 1, None, closed="left")],
         "sequence_length": [None, Interval(Integral, 1, None, closed="left")],
+        "activity_weight": [Interval(Real, 0, None, closed="left")],
+        "kl_weight": [Interval(Real, 0, None, closed="left")],
         "label_weight": [Interval(Real, 0, None, closed="left")],
     }
 
     def __init__(
         self,
         *,
-        n_components: int = 8,
+        n_components: int = 16,
         noise_filter: bool = True,
         threshold: float = 0.2,
         weighted: bool = True,
         node_features: Literal["identity", "weights", "exchangeable"] = "identity",
         activity_features: bool = True,
         attention_width: int = 8,
-        sequence_length: int | None = 32,
+        sequence_length: int | None = 4,
+        activity_weight: float = 3.0,
+        kl_weight: float = 0.1,
         label_weight: float = 1.0,
         hidden_size: int = 32,
         dropout: float = 0.0,
@@ -117,6 +248,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.activity_features = activity_features
         self.attention_width = attention_width
         self.sequence_length = sequence_length
+        self.activity_weight = activity_weight
+        self.kl_weight = kl_weight
         self.label_weight = label_weight
         self.hidden_size = hidden_size
         self.dropout = dropout
@@ -136,8 +269,28 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Learn.
+        """Train on sequences of windows.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            Windows, those of each group in order of time. Frames at the end of a window
+            that are NaN for all neurons are padding; else a neuron with NaN in a window is
+            missing in it.
+        y : array-like of shape (n_windows,), optional
+            Labels that the embedding shall tell. Without, training is unsupervised.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window, such as its organism. Each sequence starts from a fresh
+            state. Without groups all windows are one sequence.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit; the message names the argument.
         """
         windows, labels = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
@@ -193,6 +346,20 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def transform(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
     ) -> NDArray[np.floating]:
+        """Embed the population in each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_components)
+            Posterior mean of the history node's latent.
+        """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
         for pieces, walk in self._walks(self._read(windows, self._columns(windows)), sequences):
@@ -203,6 +370,22 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def embed_neurons(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
     ) -> NDArray[np.floating]:
+        """Embed each neuron in each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_components)
+            Vectors whose inner products tell who is connected: the posterior mean of each
+            neuron, with what the history node's means for it. NaN for neurons that are
+            not recorded, or that no training window held (unless neurons are exchangeable).
+        """
         windows, sequences = self._checked(X, groups)
         columns = self._columns(windows)
         shape = (len(windows), self.n_features_in_, self.n_components)
@@ -219,6 +402,23 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def score(
         self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None
     ) -> float:
+        """Give the evidence lower bound of the windows, the higher, the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        y : ignored
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        float
+            In nats per neuron, averaged over windows; with the latents at their means
+            instead of drawn, the pairs of a neuron counted together as one observation,
+            and the other weights of the loss at 1.
+        """
         windows, sequences = self._checked(X, groups)
         read = self._read(windows, self._columns(windows))
         total = 0.0
@@ -230,6 +430,19 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return total / len(windows)
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Give the graph of each window: correlations, cleaned and thresholded.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_neurons)
+            Symmetric, with a diagonal of zeros. NaN for pairs with a neuron that is not
+            recorded in the window.
+        """
         check_is_fitted(self, "net_")
         windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
         n_neurons = self.n_features_in_
@@ -289,13 +502,15 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _build_module(self, read: _Read) -> SnapshotModel:
         return SnapshotModel(
             read.features.shape[2],
-            2 * bool(self.activity_features),
+            int(self.activity_features),
             read.levels.shape[1],
             n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
             own_gains=self.node_features == "identity",
             hidden_size=self.hidden_size,
             n_components=self.n_components,
             attention_width=self.attention_width,
+            feature_weight=float(self.activity_weight),
+            kl_weight=float(self.kl_weight),
             dropout=self.dropout,
             n_classes=len(getattr(self, "classes_", ())),
             label_weight=float(self.label_weight),
@@ -329,13 +544,13 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_nodes = 1 + len(columns)
         hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self._dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
-        shapes, levels, own = [], [], []
+        means, levels, own = [], [], []
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             graphs = self._connectivity(activity, lengths, recorded)
             adjacency = torch.from_numpy(graphs).to(self._dtype)
             hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
             measured = measure_activity(activity, lengths, recorded)
-            shapes.append(measured.features)
+            means.append(measured.mean)
             levels.append(measured.level)
             everywhere[rows] = recorded
             if self.node_features == "weights":
@@ -344,7 +559,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 count = np.maximum(recorded.sum(axis=1) - 1, 1)[:, None, None]
                 strength = np.stack([np.abs(graphs).sum(axis=2), graphs.sum(axis=2)], axis=2)
                 own.append(strength / np.sqrt(count))
-        measured = Activity(np.concatenate(shapes), np.concatenate(levels))
+        measured = Activity(np.concatenate(means), np.concatenate(levels))
         if fit:
             self._scale.fit(measured, everywhere)
         features = own and [np.concatenate(own)] or []

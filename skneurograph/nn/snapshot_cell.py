@@ -65,13 +65,16 @@ class SnapshotCell(nn.Module):
             bound = 1 / math.sqrt(n_inputs)
             return nn.Parameter(torch.empty(n_outputs, n_inputs).uniform_(-bound, bound))
 
-        self.features = matrix(4 * hidden_size, hidden_size)
-        self.features_bias = nn.Parameter(torch.zeros(4 * hidden_size, 1))
+        n_given = 4 * hidden_size + 2 * n_components
+        self.features = matrix(n_given, hidden_size)
+        self.features_bias = nn.Parameter(torch.zeros(n_given, 1))
 
         self.state = matrix(4 * hidden_size, hidden_size)
         self.latent = matrix(3 * hidden_size, hidden_size)
         self.moments = matrix(2 * n_components, hidden_size)
-        self.moments_bias = nn.Parameter(torch.zeros(2 * n_components, 1))
+        with torch.no_grad():
+            # At first the latents are nearly linear in the features.
+            self.moments.mul_(0.1)
         self.lift = matrix(hidden_size, n_components)
         self.lift_bias = nn.Parameter(torch.zeros(hidden_size, 1))
         self.attention = matrix(2 * hidden_size, hidden_size)

@@ -38,7 +38,6 @@ class Weights(NamedTuple):
     latent : Tensor of shape (3 * hidden_size, hidden_size)
         Of the reset and the update gate and the candidate.
     moments : Tensor of shape (2 * n_components, hidden_size)
-    moments_bias : Tensor of shape (2 * n_components, 1)
     lift : Tensor of shape (hidden_size, n_components)
     lift_bias : Tensor of shape (hidden_size, 1)
     attention : Tensor of shape (2 * hidden_size, hidden_size)
@@ -50,7 +49,6 @@ class Weights(NamedTuple):
     state: Tensor
     latent: Tensor
     moments: Tensor
-    moments_bias: Tensor
     lift: Tensor
     lift_bias: Tensor
     attention: Tensor
@@ -84,9 +82,9 @@ class _Walk(torch.autograd.Function):
         ctx: Any, hops: Tensor, given: Tensor, noise: Tensor | None, there: Tensor | None, *w: Any
     ) -> tuple[Tensor, ...]:
         weights = Weights(*w)
-        n_times, n_gates, n_columns = given.shape
-        n_sequences, size = hops.shape[1], n_gates // 4
-        width, d = len(weights.age), weights.lift.shape[1]
+        n_times, _, n_columns = given.shape
+        size, d = weights.lift.shape
+        n_sequences, width = hops.shape[1], len(weights.age)
 
         def buffer(n_rows: int, n_steps: int = n_times) -> Tensor:
             return given.new_empty(n_steps, n_rows, n_columns)
@@ -108,7 +106,8 @@ class _Walk(torch.autograd.Function):
         steps = zip(
             _hops_of_steps(hops),
             given[:, :size].unbind(),
-            given[:, size:].unbind(),
+            given[:, size : 4 * size].unbind(),
+            given[:, 4 * size :].unbind(),
             [None] * n_times if noise is None else noise.unbind(),
             [None] * n_times if there is None else there.unbind(),
             before.unbind(),
@@ -139,14 +138,14 @@ class _Walk(torch.autograd.Function):
             attention.unbind(),
         )
         for (
-            hop, given_code, given_gates, draw, at, state, after, hear, from_state, from_reset,
+            hop, given_code, given_gates, given_moment, draw, at, state, after, hear, from_state, from_reset,
             from_encoder, from_gates, code, moment, mean, raw, latent, lift, passes, gate,
             reset, keep, candidate, moved, past, seen, attend, query, keys, age, share,
         ) in steps:  # fmt: skip
             torch.mm(weights.state, _propagate(state, hop, hear), out=from_state)
             torch.add(given_code, from_encoder, out=code).relu_()
             torch.mm(weights.moments, code, out=inner)
-            _propagate(inner, hop, moment).add_(weights.moments_bias)
+            _propagate(inner, hop, moment).add_(given_moment)
             if draw is None:
                 latent.copy_(mean)
             else:
@@ -277,13 +276,13 @@ class _Walk(torch.autograd.Function):
             _summed(slopes[:, : 4 * size], heard),
             _summed(slopes[:, 2 * size :], passed),
             _summed(inner_slopes, encoded),
-            moment_slopes.sum(dim=(0, 2))[:, None],
             _summed(lift_slopes, latents),
             lift_slopes.sum(dim=(0, 2))[:, None],
             _scaled_keys(_summed(attended_slopes[width - 1 :].mT, seen)),
             score_slopes.sum(dim=(0, 2)).flip(0) * (width > 1),
         )
-        return None, slopes[:, size:], None, None, *of_weights
+        of_given = torch.cat([slopes[:, size:], moment_slopes], dim=1)
+        return None, of_given, None, None, *of_weights
 
 
 def _scaled_keys(attention: Tensor) -> Tensor:
@@ -351,9 +350,9 @@ def walk_snapshots(
     ----------
     hops : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes)
         Symmetric.
-    given : Tensor of shape (n_snapshots, 4 * hidden_size, n_columns)
-        What the features add to the encoder, the reset and the update gate, and the
-        candidate.
+    given : Tensor of shape (n_snapshots, 4 * hidden_size + 2 * n_components, n_columns)
+        What the features add to the encoder, the reset and the update gate, the candidate,
+        and the moments of the latents.
     noise : Tensor of shape (n_snapshots, n_components, n_columns) or None
         Standard normal. None takes the means of the latents.
     there : bool Tensor of shape (n_snapshots, n_columns) or None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn.snapshot_cell import SnapshotCell, Walk
+from skneurograph.nn.snapshot_walk import LEAST_SPREAD
 from skneurograph.nn.snapshots import edge_likelihood, present_nodes
 
 __all__ = ["SnapshotModel", "SnapshotTerms"]
@@ -51,12 +52,14 @@ class SnapshotModel(nn.Module):
         Number of neurons if each has parameters of its own; None makes neurons
         exchangeable, so that there can be any number.
     own_gains : bool
-        Whether features meet weights of each neuron's own, so that it is as if identity
-        were a feature; otherwise all neurons share them.
+        Whether a feature meets weights of each neuron's own, as if the feature stood once
+        for each identity; otherwise all neurons share them.
     hidden_size, n_components : int
     attention_width : int
         See `SnapshotCell`.
-    dropout : float
+    feature_weight, kl_weight : float, default=1.0
+        Weights in the loss of the activity features and of the divergence.
+    dropout : float, default=0.0
         Probability of dropping a unit of the node features in training.
     n_classes : int, default=0
         Labels to be told from the latent of the history node; 0 for none.
@@ -83,6 +86,8 @@ class SnapshotModel(nn.Module):
         hidden_size: int,
         n_components: int,
         attention_width: int,
+        feature_weight: float = 1.0,
+        kl_weight: float = 1.0,
         dropout: float = 0.0,
         n_classes: int = 0,
         label_weight: float = 1.0,
@@ -90,26 +95,27 @@ class SnapshotModel(nn.Module):
         super().__init__()
         self.n_explained = n_explained
         self.n_components = n_components
+        self.feature_weight = feature_weight
+        self.kl_weight = kl_weight
         self.dropout = dropout
-        self.n_classes = n_classes
         self.label_weight = label_weight
         n_tables = n_identities if n_identities is not None and own_gains else 1
         scale = 1 / math.sqrt(max(1, n_features))
         self.gains = nn.Parameter(scale * torch.randn(n_tables, n_features, hidden_size))
-        self.offsets = nn.Parameter(torch.randn(n_tables, hidden_size))
+        self.offsets = nn.Parameter(0.3 * torch.randn(n_tables, hidden_size))
         self.level_gains = nn.Parameter(torch.randn(n_levels, hidden_size))
-        self.level_offset = nn.Parameter(torch.randn(hidden_size))
+        self.level_offset = nn.Parameter(0.3 * torch.randn(hidden_size))
         self.cell = SnapshotCell(hidden_size, n_components, attention_width)
         self.prior = nn.Sequential(
             nn.Linear(hidden_size, hidden_size), nn.ReLU(), nn.Linear(hidden_size, 2 * n_components)
         )
         n_maps = 1 if n_identities is None else n_identities
         scale = 1 / math.sqrt(n_components)
-        self.joins = nn.Parameter(scale * torch.randn(n_maps, n_components, n_components))
+        self.joins = nn.Parameter(0.1 * scale * torch.randn(n_maps, n_components, n_components))
         self.edge_bias = nn.Parameter(torch.zeros(()))
         self.loadings = nn.Parameter(scale * torch.randn(n_maps, n_components, n_explained))
         self.baselines = nn.Parameter(torch.zeros(n_maps, n_explained))
-        self.precision = nn.Parameter(torch.zeros(n_maps, n_explained))  # its logarithm
+        self.precision = nn.Parameter(torch.zeros(n_explained))  # its logarithm
         self.head = nn.Linear(n_components, n_classes) if n_classes else None
 
     def forward(self, hops: Tensor, features: Tensor, levels: Tensor, labels: Tensor) -> Tensor:
@@ -133,7 +139,7 @@ class SnapshotModel(nn.Module):
             0 where a sequence has ended.
         """
         walk = self.walk(hops, features, levels)
-        loss = -self.bound(walk, hops, features)
+        loss = -self.bound(walk, hops, features, self.feature_weight, self.kl_weight)
         if self.head is not None:
             scores = self.head(walk.latents[:, :, 0])
             known = labels >= 0
@@ -167,14 +173,27 @@ class SnapshotModel(nn.Module):
         walk: Walk = self.cell(hops, nodes, noise)
         return walk
 
-    def bound(self, walk: Walk, hops: Tensor, features: Tensor) -> Tensor:
+    def bound(
+        self,
+        walk: Walk,
+        hops: Tensor,
+        features: Tensor,
+        feature_weight: float = 1.0,
+        kl_weight: float = 1.0,
+    ) -> Tensor:
         """Give the evidence lower bound of each snapshot per recorded neuron.
+
+        The pairs of a neuron count together as one observation: each of its edges is as
+        likely as their (class-weighted) geometric mean. Correlations of some frames are
+        not as many independent observations as there are pairs.
 
         Parameters
         ----------
         walk : Walk
         hops, features : Tensor
             As in `forward`.
+        feature_weight, kl_weight : float, default=1.0
+            Weights of the activity features and of the divergence.
 
         Returns
         -------
@@ -182,7 +201,9 @@ class SnapshotModel(nn.Module):
         """
         edges, explained, divergence = self.terms(walk, hops, features)
         n_recorded = present_nodes(hops)[..., 1:].sum(dim=-1).clamp(min=1)
-        return (edges + explained - divergence) / n_recorded
+        per_neuron = 2 * edges / (n_recorded - 1).clamp(min=1)
+        total = per_neuron + feature_weight * explained - kl_weight * divergence
+        return total / n_recorded
 
     def terms(self, walk: Walk, hops: Tensor, features: Tensor) -> SnapshotTerms:
         """Give the parts of the bound.
@@ -200,7 +221,7 @@ class SnapshotModel(nn.Module):
         there = present_nodes(hops)
         joined = self.joined(walk.latents)
         edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, hops.flatten(0, 1))
-        # Gaussian, up to a constant; each neuron and feature has its own variance.
+        # Gaussian, up to a constant; a feature has the same variance for all neurons.
         expected = self.baselines + self._mapped(self.loadings, walk.latents[:, :, 0])
         error = features[..., features.shape[-1] - self.n_explained :] - expected
         fit = 0.5 * (self.precision - error.square() * self.precision.exp()).sum(dim=-1)
@@ -238,12 +259,12 @@ class SnapshotModel(nn.Module):
             neurons = torch.baddbmm(self.offsets[:, None], flat, self.gains)
             neurons = neurons.transpose(0, 1).unflatten(0, features.shape[:2])
         history = levels @ self.level_gains + self.level_offset
-        return torch.relu(torch.cat([history[:, :, None], neurons], dim=2))
+        return torch.cat([history[:, :, None], neurons], dim=2)
 
     def _divergence(self, walk: Walk) -> Tensor:
         """Kullback-Leibler divergence of each node's posterior from its prior."""
         expected, raw = self.prior(walk.before).chunk(2, dim=-1)
-        spread = F.softplus(raw) + 1e-3
+        spread = F.softplus(raw) + LEAST_SPREAD
         ratio = walk.spread / spread
         distance = (walk.mean - expected) / spread
         terms = ratio.square() + distance.square() - 1 - 2 * ratio.log()
