@@ -58,7 +58,7 @@ def make_windows(n_windows: int, n_neurons: int, n_times: int) -> NDArray[np.flo
 
 
 def threshold_of(X: NDArray[np.float32], density: float | None) -> float:
-    """The threshold at which this part of the pairs is connected."""
+    """Find the threshold at which this part of the pairs is connected."""
     if density is None:
         return 0.2
     part = X[:1].astype(float)
@@ -73,6 +73,7 @@ class Clock:
     """A callback that notes the CPU time of each epoch."""
 
     def initialize(self) -> Clock:
+        """Forget what was noted."""
         self.seconds: list[float] = []
         return self
 
@@ -82,9 +83,11 @@ class Clock:
         raise AttributeError(name)
 
     def on_epoch_begin(self, net: object, **kwargs: object) -> None:
+        """Start the clock."""
         self._start = time.process_time()
 
     def on_epoch_end(self, net: object, **kwargs: object) -> None:
+        """Stop the clock."""
         self.seconds.append(time.process_time() - self._start)
 
 
@@ -156,7 +159,7 @@ def scaling(options: argparse.Namespace) -> None:
 
 
 def rat_passes(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
-    """Passes through three segments of the track, their segment and their length."""
+    """Cut passes through three segments of the track; give their segment and length."""
     recording = Recording.load(folder / "rat_hippocampus" / "rat_buddy.npz")
     position = recording.covariates["position"]
     segment = np.full(len(position), -1)
@@ -192,7 +195,8 @@ def rat(options: argparse.Namespace) -> None:
     folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
 
     def scores(truth: NDArray, predicted: NDArray) -> NDArray[np.float64]:
-        return np.array([accuracy_score(truth, predicted), f1_score(truth, predicted, average="macro")])
+        f1 = f1_score(truth, predicted, average="macro")
+        return np.array([accuracy_score(truth, predicted), f1])
 
     print("\nrat: accuracy, macro-F1      last 25 %      five-fold")
     for name, values in controls.items():
@@ -218,9 +222,12 @@ def rat(options: argparse.Namespace) -> None:
                 probe = logistic().fit(model.transform(X[a]), y[a])
                 cross.append(scores(y[b], probe.predict(model.transform(X[b]))))
         for label, found in (
-            ("last 25 % as a sequence of its own", late),
-            ("last 25 % after the first 75 %", whole),
-            ("five-fold, test windows as a sequence of their own", np.array(cross).reshape(-1, 5, 2).mean(axis=1)),
+            ("last 25 %, as a sequence of its own", late),
+            ("last 25 %, going on from the first 75 %", whole),
+            (
+                "five-fold",
+                np.array(cross).reshape(-1, 5, 2).mean(axis=1),
+            ),
         ):
             mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
             print(
@@ -265,7 +272,9 @@ PARTS = {"speed": speed, "memory": memory, "scaling": scaling, "rat": rat, "worm
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=["speed", "memory", "scaling"])
+    parser.add_argument(
+        "--only", nargs="*", choices=list(PARTS), default=["speed", "memory", "scaling"]
+    )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     parser.add_argument("--epochs", type=int, default=20)

@@ -112,7 +112,7 @@ class TrainingData:
         return len(self.y)
 
     def n_steps(self, batch_size: int) -> int:
-        """Steps of an epoch, at most."""
+        """Count the steps of an epoch, at most."""
         return _steps_per_epoch(len(self), batch_size)
 
     def batches(
@@ -128,12 +128,12 @@ class BatchSource(Protocol):
     def __len__(self) -> int: ...
 
     def n_steps(self, batch_size: int) -> int:
-        """Steps of an epoch, at most."""
+        """Count the steps of an epoch, at most."""
 
     def batches(
         self, batch_size: int, device: torch.device, rng: np.random.Generator | None
     ) -> Iterable[Any]:
-        """Inputs of the module, and its target with a weight for each entry of the loss."""
+        """Give inputs of the module, and its target with a weight for each entry of the loss."""
 
 
 @dataclass(frozen=True)

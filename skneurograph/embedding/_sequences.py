@@ -92,11 +92,12 @@ class Snapshots:
         return len(self.labels)
 
     def n_steps(self, batch_size: int) -> int:
-        """Steps of an epoch, at most."""
-        n_pieces = sum(
-            1 if self.length is None or len(rows) <= self.length else 1 - (-len(rows) // self.length)
-            for rows in self.sequences
-        )
+        """Count the steps of an epoch, at most."""
+        n_pieces = 0
+        for rows in self.sequences:
+            is_whole = self.length is None or len(rows) <= self.length
+            # A cut at random leaves a shorter piece at both ends.
+            n_pieces += 1 if is_whole else 1 - (-len(rows) // self.length)
         return -(-n_pieces // batch_size)
 
     def batches(

@@ -86,9 +86,7 @@ def connectivity(
     n_windows, n_neurons, _ = activity.shape
     graphs = np.zeros((n_windows, n_neurons, n_neurons))
     # Windows of the same length and neurons go together.
-    patterns, which = np.unique(
-        np.column_stack([lengths, recorded]), axis=0, return_inverse=True
-    )
+    patterns, which = np.unique(np.column_stack([lengths, recorded]), axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         n_frames, held = pattern[0], np.flatnonzero(pattern[1:])
         if n_frames < _LEAST_FRAMES or len(held) < 2:
@@ -160,9 +158,7 @@ class FeatureScale:
         self.log_mean, self.log_spread = logarithm.mean(), spread if spread > 1e-8 else 1.0
         return self
 
-    def features(
-        self, measured: Activity, recorded: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
+    def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give features (n_windows, n_neurons, 1), 0 for neurons that are not recorded."""
         features: NDArray[np.float64] = (measured.mean - self.mean) / self.spread * recorded
         return features[:, :, None]

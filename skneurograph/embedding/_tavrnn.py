@@ -103,9 +103,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         In training, sequences are cut into pieces of at most so many windows, in other
         places each epoch. Short pieces train faster, and an embedding that does not lean on
         what came before. Embedding never cuts. None trains on whole sequences.
-    activity_weight : float, default=3.0
-        Weight of the activity in the loss.
-    kl_weight : float, default=0.1
+    kl_weight : float, default=0.03
         Weight of the divergence of posterior from prior in the loss; below 1 the latents
         tell more than a strict bound would let them.
     label_weight : float, default=1.0
@@ -119,9 +117,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
-    max_epochs : int, default=200
+    max_epochs : int, default=60
         Passes through the windows.
-    batch_size : int, default=16
+    batch_size : int, default=4
         Pieces of sequences in a mini-batch.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the net, as they are.
@@ -210,7 +208,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "activity_features": ["boolean"],
         "attention_width": [Interval(Integral, 1, None, closed="left")],
         "sequence_length": [None, Interval(Integral, 1, None, closed="left")],
-        "activity_weight": [Interval(Real, 0, None, closed="left")],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "label_weight": [Interval(Real, 0, None, closed="left")],
     }
@@ -226,15 +223,14 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         activity_features: bool = True,
         attention_width: int = 8,
         sequence_length: int | None = 4,
-        activity_weight: float = 3.0,
-        kl_weight: float = 0.1,
+        kl_weight: float = 0.03,
         label_weight: float = 1.0,
         hidden_size: int = 32,
         dropout: float = 0.0,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
-        max_epochs: int = 200,
-        batch_size: int = 16,
+        max_epochs: int = 60,
+        batch_size: int = 4,
         callbacks: list[Any] | None = None,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -248,7 +244,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.activity_features = activity_features
         self.attention_width = attention_width
         self.sequence_length = sequence_length
-        self.activity_weight = activity_weight
         self.kl_weight = kl_weight
         self.label_weight = label_weight
         self.hidden_size = hidden_size
@@ -367,6 +362,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 embedding[rows] = walk.mean[: len(rows), k, 0].cpu().numpy()
         return embedding
 
+    @torch.no_grad()
     def embed_neurons(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
     ) -> NDArray[np.floating]:
@@ -399,6 +395,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 embedding[rows[:, None], columns] = part
         return embedding
 
+    @torch.no_grad()
     def score(
         self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None
     ) -> float:
@@ -417,15 +414,14 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         float
             In nats per neuron, averaged over windows; with the latents at their means
             instead of drawn, the pairs of a neuron counted together as one observation,
-            and the other weights of the loss at 1.
+            and a weight of 1 for the divergence.
         """
         windows, sequences = self._checked(X, groups)
         read = self._read(windows, self._columns(windows))
         total = 0.0
         for pieces, walk in self._walks(read, sequences):
             data = self._side_by_side(read, pieces)
-            with torch.inference_mode():
-                bound = self.net_.module_.bound(walk, data["hops"], data["features"])
+            bound = self.net_.module_.bound(walk, data["hops"], data["features"])
             total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
         return total / len(windows)
 
@@ -453,9 +449,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             graphs[rows, columns[:, None], columns] = graph
         return graphs
 
-    def _check_training(
-        self, X: Any, y: Any
-    ) -> tuple[NDArray | LazyWindows, NDArray[np.int64]]:
+    def _check_training(self, X: Any, y: Any) -> tuple[NDArray | LazyWindows, NDArray[np.int64]]:
         """Validate windows, and encode the labels: -1 where there are none."""
         for name in ("classes_", "graph_"):
             self.__dict__.pop(name, None)
@@ -509,7 +503,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             hidden_size=self.hidden_size,
             n_components=self.n_components,
             attention_width=self.attention_width,
-            feature_weight=float(self.activity_weight),
             kl_weight=float(self.kl_weight),
             dropout=self.dropout,
             n_classes=len(getattr(self, "classes_", ())),
@@ -562,7 +555,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         measured = Activity(np.concatenate(means), np.concatenate(levels))
         if fit:
             self._scale.fit(measured, everywhere)
-        features = own and [np.concatenate(own)] or []
+        features = [np.concatenate(own)] if own else []
         population = np.empty((len(windows), 0))
         if self.activity_features:
             features.append(self._scale.features(measured, everywhere))
@@ -591,7 +584,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
             pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
             data = self._side_by_side(read, pieces)
-            with torch.inference_mode():
+            with torch.no_grad():
                 walk = module.walk(data["hops"], data["features"], data["levels"])
             yield pieces, walk
 

@@ -115,9 +115,7 @@ class SnapshotCell(nn.Module):
 
         mean, raw = moments.chunk(2, dim=1)
         spread = F.softplus(raw) + LEAST_SPREAD
-        return Walk(
-            rows(mean), rows(spread), rows(latents), rows(before), attention.flip(1).mT
-        )
+        return Walk(rows(mean), rows(spread), rows(latents), rows(before), attention.flip(1).mT)
 
 
 def _columns(values: Tensor) -> Tensor:

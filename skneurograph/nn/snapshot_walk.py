@@ -97,7 +97,7 @@ class _Walk(torch.autograd.Function):
         # What is looked at before the beginning has no weight.
         ages = weights.age.flip(0).repeat(n_times, 1)
         unborn = torch.ones(width - 1, width, dtype=torch.bool, device=ages.device)
-        ages[: width - 1].masked_fill_(unborn.triu(1).flip(1)[: n_times, :], -torch.inf)
+        ages[: width - 1].masked_fill_(unborn.triu(1).flip(1)[:n_times, :], -torch.inf)
         before[0], own[: width - 1] = 0, 0
         to_attention = _scaled_keys(weights.attention).T
         inner, inputs = given.new_empty(2 * d, n_columns), given.new_empty(3 * size, n_columns)
@@ -138,9 +138,9 @@ class _Walk(torch.autograd.Function):
             attention.unbind(),
         )
         for (
-            hop, given_code, given_gates, given_moment, draw, at, state, after, hear, from_state, from_reset,
-            from_encoder, from_gates, code, moment, mean, raw, latent, lift, passes, gate,
-            reset, keep, candidate, moved, past, seen, attend, query, keys, age, share,
+            hop, given_code, given_gates, given_moment, draw, at, state, after, hear,
+            from_state, from_reset, from_encoder, from_gates, code, moment, mean, raw, latent,
+            lift, passes, gate, reset, keep, candidate, moved, past, seen, attend, query, keys, age, share,
         ) in steps:  # fmt: skip
             torch.mm(weights.state, _propagate(state, hop, hear), out=from_state)
             torch.add(given_code, from_encoder, out=code).relu_()

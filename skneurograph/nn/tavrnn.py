@@ -57,8 +57,8 @@ class SnapshotModel(nn.Module):
     hidden_size, n_components : int
     attention_width : int
         See `SnapshotCell`.
-    feature_weight, kl_weight : float, default=1.0
-        Weights in the loss of the activity features and of the divergence.
+    kl_weight : float, default=1.0
+        Weight of the divergence in the loss.
     dropout : float, default=0.0
         Probability of dropping a unit of the node features in training.
     n_classes : int, default=0
@@ -86,7 +86,6 @@ class SnapshotModel(nn.Module):
         hidden_size: int,
         n_components: int,
         attention_width: int,
-        feature_weight: float = 1.0,
         kl_weight: float = 1.0,
         dropout: float = 0.0,
         n_classes: int = 0,
@@ -95,14 +94,14 @@ class SnapshotModel(nn.Module):
         super().__init__()
         self.n_explained = n_explained
         self.n_components = n_components
-        self.feature_weight = feature_weight
         self.kl_weight = kl_weight
         self.dropout = dropout
         self.label_weight = label_weight
         n_tables = n_identities if n_identities is not None and own_gains else 1
-        scale = 1 / math.sqrt(max(1, n_features))
+        # What a neuron does must not drown who it is.
+        scale = 0.3 / math.sqrt(max(1, n_features))
         self.gains = nn.Parameter(scale * torch.randn(n_tables, n_features, hidden_size))
-        self.offsets = nn.Parameter(0.3 * torch.randn(n_tables, hidden_size))
+        self.offsets = nn.Parameter(torch.randn(n_tables, hidden_size))
         self.level_gains = nn.Parameter(torch.randn(n_levels, hidden_size))
         self.level_offset = nn.Parameter(0.3 * torch.randn(hidden_size))
         self.cell = SnapshotCell(hidden_size, n_components, attention_width)
@@ -111,7 +110,7 @@ class SnapshotModel(nn.Module):
         )
         n_maps = 1 if n_identities is None else n_identities
         scale = 1 / math.sqrt(n_components)
-        self.joins = nn.Parameter(0.1 * scale * torch.randn(n_maps, n_components, n_components))
+        self.joins = nn.Parameter(scale * torch.randn(n_maps, n_components, n_components))
         self.edge_bias = nn.Parameter(torch.zeros(()))
         self.loadings = nn.Parameter(scale * torch.randn(n_maps, n_components, n_explained))
         self.baselines = nn.Parameter(torch.zeros(n_maps, n_explained))
@@ -139,7 +138,7 @@ class SnapshotModel(nn.Module):
             0 where a sequence has ended.
         """
         walk = self.walk(hops, features, levels)
-        loss = -self.bound(walk, hops, features, self.feature_weight, self.kl_weight)
+        loss = -self.bound(walk, hops, features, self.kl_weight)
         if self.head is not None:
             scores = self.head(walk.latents[:, :, 0])
             known = labels >= 0
@@ -173,14 +172,7 @@ class SnapshotModel(nn.Module):
         walk: Walk = self.cell(hops, nodes, noise)
         return walk
 
-    def bound(
-        self,
-        walk: Walk,
-        hops: Tensor,
-        features: Tensor,
-        feature_weight: float = 1.0,
-        kl_weight: float = 1.0,
-    ) -> Tensor:
+    def bound(self, walk: Walk, hops: Tensor, features: Tensor, kl_weight: float = 1.0) -> Tensor:
         """Give the evidence lower bound of each snapshot per recorded neuron.
 
         The pairs of a neuron count together as one observation: each of its edges is as
@@ -192,8 +184,8 @@ class SnapshotModel(nn.Module):
         walk : Walk
         hops, features : Tensor
             As in `forward`.
-        feature_weight, kl_weight : float, default=1.0
-            Weights of the activity features and of the divergence.
+        kl_weight : float, default=1.0
+            Weight of the divergence.
 
         Returns
         -------
@@ -202,8 +194,7 @@ class SnapshotModel(nn.Module):
         edges, explained, divergence = self.terms(walk, hops, features)
         n_recorded = present_nodes(hops)[..., 1:].sum(dim=-1).clamp(min=1)
         per_neuron = 2 * edges / (n_recorded - 1).clamp(min=1)
-        total = per_neuron + feature_weight * explained - kl_weight * divergence
-        return total / n_recorded
+        return (per_neuron + explained - kl_weight * divergence) / n_recorded
 
     def terms(self, walk: Walk, hops: Tensor, features: Tensor) -> SnapshotTerms:
         """Give the parts of the bound.
