@@ -99,7 +99,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     attention_width : int, default=8
         States that temporal attention mixes: that of the snapshot and those before it.
         1 is no attention.
-    sequence_length : int or None, default=4
+    sequence_length : int or None, default=8
         In training, sequences are cut into pieces of at most so many windows, in other
         places each epoch. Short pieces train faster, and an embedding that does not lean on
         what came before. Embedding never cuts. None trains on whole sequences.
@@ -117,9 +117,10 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
         Decoupled weight decay of AdamW.
-    max_epochs : int, default=60
-        Passes through the windows.
-    batch_size : int, default=4
+    max_epochs : int, default=250
+        Passes through the windows. What counts is the number of steps, of which an epoch of
+        128 windows is one: some hundreds are needed, and many windows need fewer epochs.
+    batch_size : int, default=16
         Pieces of sequences in a mini-batch.
     callbacks : list of skorch callbacks or None, default=None
         Added to those of the net, as they are.
@@ -222,15 +223,15 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         node_features: Literal["identity", "weights", "exchangeable"] = "identity",
         activity_features: bool = True,
         attention_width: int = 8,
-        sequence_length: int | None = 4,
+        sequence_length: int | None = 8,
         kl_weight: float = 0.03,
         label_weight: float = 1.0,
         hidden_size: int = 32,
         dropout: float = 0.0,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
-        max_epochs: int = 60,
-        batch_size: int = 4,
+        max_epochs: int = 250,
+        batch_size: int = 16,
         callbacks: list[Any] | None = None,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,

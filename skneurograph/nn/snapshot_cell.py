@@ -107,15 +107,22 @@ class SnapshotCell(nn.Module):
             torch.baddbmm(self.features_bias, weights, columns),
             None if noise is None else _columns(noise),
             None if bool(there.all()) else there.flatten(1),
-            Weights(*(getattr(self, name) for name in Weights._fields)),
+            self._weights(n_snapshots),
         )
 
         def rows(values: Tensor) -> Tensor:
             return values.unflatten(2, (n_sequences, n_nodes)).movedim(1, -1)
 
+        by_age = attention.flip(1).mT
+        by_age = F.pad(by_age, (0, len(self.age) - by_age.shape[-1]))
         mean, raw = moments.chunk(2, dim=1)
         spread = F.softplus(raw) + LEAST_SPREAD
-        return Walk(rows(mean), rows(spread), rows(latents), rows(before), attention.flip(1).mT)
+        return Walk(rows(mean), rows(spread), rows(latents), rows(before), by_age)
+
+    def _weights(self, n_snapshots: int) -> Weights:
+        """Weights of a step; attention looks no further back than there are snapshots."""
+        weights = Weights(*(getattr(self, name) for name in Weights._fields))
+        return weights._replace(age=self.age[:n_snapshots])
 
 
 def _columns(values: Tensor) -> Tensor:
