@@ -95,9 +95,11 @@ class Snapshots:
         """Count the steps of an epoch, at most."""
         n_pieces = 0
         for rows in self.sequences:
-            is_whole = self.length is None or len(rows) <= self.length
-            # A cut at random leaves a shorter piece at both ends.
-            n_pieces += 1 if is_whole else 1 - (-len(rows) // self.length)
+            if self.length is None or len(rows) <= self.length:
+                n_pieces += 1
+            else:
+                # A cut at random leaves a shorter piece at both ends.
+                n_pieces += 1 - (-len(rows) // self.length)
         return -(-n_pieces // batch_size)
 
     def batches(

@@ -12,7 +12,14 @@ from skneurograph.graph_inference._correlation import _filtered_products, _stand
 from skneurograph.lazy import LazyWindows
 from skneurograph.training import cut_windows
 
-__all__ = ["Activity", "FeatureScale", "connectivity", "measure_activity", "split_windows"]
+__all__ = [
+    "Activity",
+    "FeatureScale",
+    "connectivity",
+    "held_columns",
+    "measure_activity",
+    "split_windows",
+]
 
 # Fewer frames than this have a correlation of -1, 1 or none.
 _LEAST_FRAMES = 3
@@ -53,6 +60,14 @@ def split_windows(
         recorded = ~(missing & within[:, None]).any(axis=2) & (lengths > 0)[:, None]
         np.copyto(part, 0.0, where=~recorded[:, :, None] | ~within[:, None])
         yield rows, part, lengths, recorded
+
+
+def held_columns(windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+    """Give the neurons that some window holds."""
+    present = np.zeros(windows.shape[1], dtype=bool)
+    for _, _, _, recorded in split_windows(windows, np.arange(windows.shape[1])):
+        present |= recorded.any(axis=0)
+    return np.flatnonzero(present)
 
 
 def connectivity(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -21,16 +21,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from skneurograph._net_estimator import NetEstimator
+from skneurograph.embedding._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding._sequences import Rows, Snapshots, split_sequences
-from skneurograph.embedding._snapshots import (
-    Activity,
-    FeatureScale,
-    connectivity,
-    measure_activity,
-    split_windows,
-)
+from skneurograph.embedding._snapshots import held_columns
 from skneurograph.lazy import LazyWindows
-from skneurograph.nn import SnapshotModel, computed_loss, join_history
+from skneurograph.nn import SnapshotModel, computed_loss
 from skneurograph.nn.snapshot_cell import Walk
 from skneurograph.training import TrainingOptions, draw_seeds, resolve_device, seeded, train
 from skneurograph.validation import check_groups, check_windows
@@ -52,15 +47,6 @@ _SHARED = (
 _LEAST_FRAMES = 3
 # Sequences are evaluated side by side up to about this many elements.
 _CHUNK_ELEMENTS = 20_000_000
-
-
-class _Read(NamedTuple):
-    """Windows as the module reads them."""
-
-    hops: Tensor
-    features: Tensor
-    levels: Tensor
-    recorded: NDArray[np.bool_]
 
 
 class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -290,10 +276,18 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, labels = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
-        self.columns_ = self._recorded_columns(windows)
-        self._dtype = torch.float64 if windows.dtype == np.float64 else torch.float32
-        self._scale = FeatureScale(own=self.node_features != "exchangeable")
-        read = self._read(windows, self.columns_, fit=True)
+        self.columns_ = held_columns(windows)
+        if len(self.columns_) == 0:
+            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+        self._reader = SnapshotReader(
+            noise_filter=self.noise_filter,
+            threshold=float(self.threshold),
+            weighted=self.weighted,
+            node_features=self.node_features,
+            activity_features=self.activity_features,
+            dtype=torch.float64 if windows.dtype == np.float64 else torch.float32,
+        )
+        read = self._reader.fit(windows, self.columns_)
         (seed,) = draw_seeds(self.random_state, 1)
         device = resolve_device(self.device)
         data = Snapshots(
@@ -305,7 +299,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.sequence_length,
         )
         with seeded(seed, device):
-            module = self._build_module(read).to(self._dtype)
+            module = self._build_module(read).to(self._reader.dtype)
             self.net_ = train(
                 module,
                 computed_loss,
@@ -326,7 +320,10 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
         self.interrupted_ = self.net_.interrupted_
         self._n_features_out = self.n_components
-        self.graph_ = self._mean_graph(windows)
+        self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
+        self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph(
+            windows, self.columns_
+        )
         self.attention_ = self._attention(read, sequences)
         return self
 
@@ -358,7 +355,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
-        for pieces, walk in self._walks(self._read(windows, self._columns(windows)), sequences):
+        for pieces, walk in self._walks(
+            self._reader.read(windows, self._columns(windows)), sequences
+        ):
             for k, rows in enumerate(pieces):
                 embedding[rows] = walk.mean[: len(rows), k, 0].cpu().numpy()
         return embedding
@@ -387,7 +386,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         columns = self._columns(windows)
         shape = (len(windows), self.n_features_in_, self.n_components)
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
-        read = self._read(windows, columns)
+        read = self._reader.read(windows, columns)
         for pieces, walk in self._walks(read, sequences):
             joined = self.net_.module_.joined(walk.mean)
             for k, rows in enumerate(pieces):
@@ -418,7 +417,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             and a weight of 1 for the divergence.
         """
         windows, sequences = self._checked(X, groups)
-        read = self._read(windows, self._columns(windows))
+        read = self._reader.read(windows, self._columns(windows))
         total = 0.0
         for pieces, walk in self._walks(read, sequences):
             data = self._side_by_side(read, pieces)
@@ -445,7 +444,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_neurons = self.n_features_in_
         graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
         columns = self._columns(windows)
-        for rows, graph, recorded in self._graph_chunks(windows, columns):
+        for rows, graph, recorded in self._reader.graphs(windows, columns):
             graph[~(recorded[:, :, None] & recorded[:, None])] = np.nan
             graphs[rows, columns[:, None], columns] = graph
         return graphs
@@ -469,23 +468,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         return windows, labels
 
-    def _recorded_columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
-        present = np.zeros(self.n_features_in_, dtype=bool)
-        for _, _, _, recorded in split_windows(windows, np.arange(self.n_features_in_)):
-            present |= recorded.any(axis=0)
-        if not present.any():
-            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
-        return np.flatnonzero(present)
-
     def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
         """Neurons that the module reads: exchangeable ones need not have been in training."""
         if self.node_features != "exchangeable":
             return self.columns_
-        present = np.zeros(self.n_features_in_, dtype=bool)
-        present[self.columns_] = True
-        for _, _, _, recorded in split_windows(windows, np.arange(self.n_features_in_)):
-            present |= recorded.any(axis=0)
-        return np.flatnonzero(present)
+        return np.union1d(self.columns_, held_columns(windows))
 
     def _checked(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
@@ -494,7 +481,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
-    def _build_module(self, read: _Read) -> SnapshotModel:
+    def _build_module(self, read: ReadWindows) -> SnapshotModel:
         return SnapshotModel(
             read.features.shape[2],
             int(self.activity_features),
@@ -510,72 +497,13 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             label_weight=float(self.label_weight),
         )
 
-    def _graph_chunks(
-        self, windows: NDArray | LazyWindows, columns: NDArray[np.intp]
-    ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
-        for rows, activity, lengths, recorded in split_windows(windows, columns):
-            yield rows, self._connectivity(activity, lengths, recorded), recorded
-
-    def _connectivity(
-        self,
-        activity: NDArray[np.float64],
-        lengths: NDArray[np.intp],
-        recorded: NDArray[np.bool_],
-    ) -> NDArray[np.float64]:
-        return connectivity(
-            activity,
-            lengths,
-            recorded,
-            noise_filter=self.noise_filter,
-            threshold=self.threshold,
-            weighted=self.weighted,
-        )
-
-    def _read(
-        self, windows: NDArray | LazyWindows, columns: NDArray[np.intp], *, fit: bool = False
-    ) -> _Read:
-        """Make snapshots of windows, and features of their neurons."""
-        n_nodes = 1 + len(columns)
-        hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self._dtype)
-        everywhere = np.empty((len(windows), len(columns)), dtype=bool)
-        means, levels, own = [], [], []
-        for rows, activity, lengths, recorded in split_windows(windows, columns):
-            graphs = self._connectivity(activity, lengths, recorded)
-            adjacency = torch.from_numpy(graphs).to(self._dtype)
-            hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
-            measured = measure_activity(activity, lengths, recorded)
-            means.append(measured.mean)
-            levels.append(measured.level)
-            everywhere[rows] = recorded
-            if self.node_features == "weights":
-                own.append(graphs)
-            elif self.node_features == "exchangeable":
-                count = np.maximum(recorded.sum(axis=1) - 1, 1)[:, None, None]
-                strength = np.stack([np.abs(graphs).sum(axis=2), graphs.sum(axis=2)], axis=2)
-                own.append(strength / np.sqrt(count))
-        measured = Activity(np.concatenate(means), np.concatenate(levels))
-        if fit:
-            self._scale.fit(measured, everywhere)
-        features = [np.concatenate(own)] if own else []
-        population = np.empty((len(windows), 0))
-        if self.activity_features:
-            features.append(self._scale.features(measured, everywhere))
-            population = self._scale.levels(measured)
-        joined = np.concatenate([np.empty((*everywhere.shape, 0)), *features], axis=2)
-        return _Read(
-            hops,
-            torch.from_numpy(joined).to(self._dtype),
-            torch.from_numpy(population).to(self._dtype),
-            everywhere,
-        )
-
-    def _side_by_side(self, read: _Read, pieces: list[Rows]) -> dict[str, Tensor]:
+    def _side_by_side(self, read: ReadWindows, pieces: list[Rows]) -> dict[str, Tensor]:
         labels = torch.full((len(read.hops),), -1)
         data = Snapshots(read.hops, read.features, read.levels, labels, pieces, None).batch(pieces)
         device = next(self.net_.module_.parameters()).device
         return {name: value.to(device) for name, value in data.items()}
 
-    def _walks(self, read: _Read, sequences: list[Rows]) -> Iterator[tuple[list[Rows], Walk]]:
+    def _walks(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[list[Rows], Walk]]:
         """Walk over sequences, those of similar length side by side."""
         module = self.net_.module_.eval()
         per_window = read.hops.shape[1] * max(read.hops.shape[1], 4 * self.hidden_size)
@@ -589,24 +517,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 walk = module.walk(data["hops"], data["features"], data["levels"])
             yield pieces, walk
 
-    def _attention(self, read: _Read, sequences: list[Rows]) -> NDArray[np.floating]:
+    def _attention(self, read: ReadWindows, sequences: list[Rows]) -> NDArray[np.floating]:
         attention = np.empty((len(read.hops), self.attention_width))
         for pieces, walk in self._walks(read, sequences):
             for k, rows in enumerate(pieces):
                 attention[rows] = walk.attention[: len(rows), k].cpu().numpy()
         return attention
-
-    def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
-        """Average over the windows in which both neurons were recorded; NaN if in none."""
-        n_neurons, columns = self.n_features_in_, self.columns_
-        total, count = np.zeros((2, len(columns), len(columns)))
-        for _, graphs, recorded in self._graph_chunks(windows, columns):
-            held = recorded.astype(float)
-            total += graphs.sum(axis=0)
-            count += held.T @ held
-        mean = np.full((n_neurons, n_neurons), np.nan)
-        mean[np.ix_(columns, columns)] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-        return mean
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

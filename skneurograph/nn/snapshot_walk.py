@@ -9,13 +9,24 @@ stand side by side, are contiguous.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from skneurograph.nn.snapshot_products import (
+    hops_of_steps,
+    looking_back,
+    mix,
+    propagate,
+    scaled_keys,
+    scores,
+    summed,
+    unmix,
+    unscore,
+)
 
 __all__ = ["LEAST_SPREAD", "Weights", "walk_snapshots"]
 
@@ -55,25 +66,6 @@ class Weights(NamedTuple):
     age: Tensor
 
 
-def _propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
-    """Multiply (n_units, n_columns) by the symmetric hops of each sequence."""
-    if hop.ndim == 2:
-        return torch.mm(values, hop, out=out)
-    shape = (len(values), *hop.shape[:2])
-    product = torch.bmm(values.view(shape).transpose(0, 1), hop)
-    out.view(shape).copy_(product.transpose(0, 1))
-    return out
-
-
-def _hops_of_steps(hops: Tensor) -> tuple[Tensor, ...]:
-    return (hops[:, 0] if hops.shape[1] == 1 else hops).unbind()
-
-
-def _looking_back(padded: Tensor, width: int) -> tuple[Tensor, ...]:
-    """For each step, a view of the last ``width`` entries, the current one last."""
-    return padded.unfold(0, width, 1).movedim(-1, 1).unbind()
-
-
 class _Walk(torch.autograd.Function):
     """Forward and backward through time; arguments as in `walk_snapshots`."""
 
@@ -99,12 +91,12 @@ class _Walk(torch.autograd.Function):
         unborn = torch.ones(width - 1, width, dtype=torch.bool, device=ages.device)
         ages[: width - 1].masked_fill_(unborn.triu(1).flip(1)[:n_times, :], -torch.inf)
         before[0], own[: width - 1] = 0, 0
-        to_attention = _scaled_keys(weights.attention).T
+        to_attention = scaled_keys(weights.attention).T
         inner, inputs = given.new_empty(2 * d, n_columns), given.new_empty(3 * size, n_columns)
         inner_gates, inner_new = inputs[: 2 * size], inputs[2 * size :]
         history = own[width - 1 :].unflatten(2, (n_sequences, -1))[..., 0].mT
         steps = zip(
-            _hops_of_steps(hops),
+            hops_of_steps(hops),
             given[:, :size].unbind(),
             given[:, size : 4 * size].unbind(),
             given[:, 4 * size :].unbind(),
@@ -129,29 +121,30 @@ class _Walk(torch.autograd.Function):
             gates[:, size:].unbind(),
             new.unbind(),
             own[width - 1 :].unbind(),
-            _looking_back(own, width),
+            looking_back(own, width),
             history.unbind(),
             attended[width - 1 :].unbind(),
             attended[width - 1 :, :, size:].unbind(),
-            _looking_back(attended[..., :size], width),
+            looking_back(attended[..., :size], width),
             ages[:, :, None].unbind(),
             attention.unbind(),
         )
         for (
             hop, given_code, given_gates, given_moment, draw, at, state, after, hear,
             from_state, from_reset, from_encoder, from_gates, code, moment, mean, raw, latent,
-            lift, passes, gate, reset, keep, candidate, moved, past, seen, attend, query, keys, age, share,
+            lift, passes, gate, reset, keep, candidate, moved, past, seen, attend, query,
+            keys, age, share,
         ) in steps:  # fmt: skip
-            torch.mm(weights.state, _propagate(state, hop, hear), out=from_state)
+            torch.mm(weights.state, propagate(state, hop, hear), out=from_state)
             torch.add(given_code, from_encoder, out=code).relu_()
             torch.mm(weights.moments, code, out=inner)
-            _propagate(inner, hop, moment).add_(given_moment)
+            propagate(inner, hop, moment).add_(given_moment)
             if draw is None:
                 latent.copy_(mean)
             else:
                 torch.addcmul(mean, F.softplus(raw).add_(LEAST_SPREAD), draw, out=latent)
             torch.addmm(weights.lift_bias, weights.lift, latent, out=lift).relu_()
-            _propagate(lift, hop, passes)
+            propagate(lift, hop, passes)
             torch.addmm(given_gates, weights.latent, passes, out=inputs)
             torch.add(inner_gates, from_gates, out=gate).sigmoid_()
             torch.addcmul(inner_new, reset, from_reset, out=candidate).tanh_()
@@ -160,8 +153,8 @@ class _Walk(torch.autograd.Function):
                 torch.where(at, moved, state, out=moved)
             if width > 1:
                 torch.mm(seen, to_attention, out=attend)
-                torch.softmax(_scores(keys, query).add_(age), dim=0, out=share)
-                _mix(share, past, after)
+                torch.softmax(scores(keys, query).add_(age), dim=0, out=share)
+                mix(share, past, after)
             else:
                 after.copy_(moved)
         before = before[:-1]
@@ -196,12 +189,12 @@ class _Walk(torch.autograd.Function):
         score_slopes = torch.empty_like(attention)
         by_sequence = (n_sequences, n_columns // n_sequences)
         from_latent, from_state, from_lift = weights.latent.T, weights.state.T, weights.lift.T
-        from_moments, from_attention = weights.moments.T, _scaled_keys(weights.attention).T
+        from_moments, from_attention = weights.moments.T, scaled_keys(weights.attention).T
         gate_slope, unit_slope = torch.empty_like(gates[0]), torch.empty_like(before[0])
         for_reset, for_keep = gate_slope[:size], gate_slope[size:]
         slope, spare = torch.zeros_like(before[0]), torch.empty_like(before[0])
         steps = zip(
-            _hops_of_steps(hops),
+            hops_of_steps(hops),
             [None] * n_times if rise is None else rise.unbind(),
             [None] * n_times if there is None else there.unbind(),
             upstream[1].unbind(),
@@ -225,15 +218,15 @@ class _Walk(torch.autograd.Function):
             moment_slopes[:, d:].unbind(),
             inner_slopes.unbind(),
             lift_slopes.unbind(),
-            _looking_back(own, width),
+            looking_back(own, width),
             own_slopes[width - 1 :].unbind(),
             own_slopes[width - 1 :].unflatten(2, by_sequence)[..., 0].unbind(),
-            _looking_back(own_slopes, width),
+            looking_back(own_slopes, width),
             attended[width - 1 :, :, size:].unbind(),
-            _looking_back(attended[..., :size], width),
+            looking_back(attended[..., :size], width),
             attended_slopes[width - 1 :].mT.unbind(),
             attended_slopes[width - 1 :, :, size:].unbind(),
-            _looking_back(attended_slopes[..., :size], width),
+            looking_back(attended_slopes[..., :size], width),
             attention.unbind(),
             score_slopes.unbind(),
         )
@@ -244,9 +237,9 @@ class _Walk(torch.autograd.Function):
             keys, of_attend, of_query, of_keys, share, of_score,
         ) in reversed(list(steps)):  # fmt: skip
             if width > 1:
-                of_share = _unmix(share, past, slope, of_past)
+                of_share = unmix(share, past, slope, of_past)
                 _softmax_backward(of_share, share, 0, share.dtype, grad_input=of_score)
-                _unscore(of_score, keys, query, of_keys, of_query)
+                unscore(of_score, keys, query, of_keys, of_query)
                 of_seen.addmm_(from_attention, of_attend)
                 slope = of_own
             kept = None
@@ -259,84 +252,30 @@ class _Walk(torch.autograd.Function):
             torch.mul(of_new, from_reset, out=for_reset)
             torch.mul(slope, state - candidate, out=for_keep)
             _sigmoid_backward(gate_slope, gate, grad_input=of_gate)
-            _propagate(from_latent @ of_inputs, hop, unit_slope)
+            propagate(from_latent @ of_inputs, hop, unit_slope)
             _relu_backward(unit_slope, lift, 0, grad_input=of_lift)
             of_drawn = torch.addmm(of_latent, from_lift, of_lift)
             of_mean.add_(of_drawn)
             if rises is not None:
                 of_raw.addcmul_(of_drawn, rises)
-            _propagate(of_moment, hop, of_inner)
+            propagate(of_moment, hop, of_inner)
             _relu_backward(from_moments @ of_inner, code, 0, grad_input=of_code)
-            slope = _propagate(from_state @ of_recurrent, hop, spare)
+            slope = propagate(from_state @ of_recurrent, hop, spare)
             slope.add_(direct).add_(of_before)
             if kept is not None:
                 slope.add_(kept)
         seen = own[width - 1 :].unflatten(2, by_sequence)[..., 0]
         of_weights = Weights(
-            _summed(slopes[:, : 4 * size], heard),
-            _summed(slopes[:, 2 * size :], passed),
-            _summed(inner_slopes, encoded),
-            _summed(lift_slopes, latents),
+            summed(slopes[:, : 4 * size], heard),
+            summed(slopes[:, 2 * size :], passed),
+            summed(inner_slopes, encoded),
+            summed(lift_slopes, latents),
             lift_slopes.sum(dim=(0, 2))[:, None],
-            _scaled_keys(_summed(attended_slopes[width - 1 :].mT, seen)),
+            scaled_keys(summed(attended_slopes[width - 1 :].mT, seen)),
             score_slopes.sum(dim=(0, 2)).flip(0) * (width > 1),
         )
         of_given = torch.cat([slopes[:, size:], moment_slopes], dim=1)
         return None, of_given, None, None, *of_weights
-
-
-def _scaled_keys(attention: Tensor) -> Tensor:
-    """Divide the weights of the keys by the root of their number."""
-    size = len(attention) // 2
-    return torch.cat([attention[:size] / math.sqrt(size), attention[size:]])
-
-
-def _scores(keys: Tensor, query: Tensor) -> Tensor:
-    """Products of keys (width, n_sequences, size) with the query of each sequence."""
-    if len(query) == 1:
-        return torch.mm(keys[:, 0], query.T)
-    return (keys * query).sum(dim=2)
-
-
-def _unscore(
-    of_score: Tensor, keys: Tensor, query: Tensor, of_keys: Tensor, of_query: Tensor
-) -> None:
-    """Add the gradient of keys and query to ``of_keys`` and ``of_query``."""
-    if len(query) == 1:
-        torch.mm(of_score.T, keys[:, 0], out=of_query)
-        of_keys[:, 0].addr_(of_score[:, 0], query[0])
-    else:
-        of_score = of_score[:, :, None]
-        torch.sum(of_score * keys, dim=0, out=of_query)
-        of_keys.addcmul_(of_score, query)
-
-
-def _mix(share: Tensor, past: Tensor, out: Tensor) -> None:
-    """Sum states (width, size, n_columns) by the shares of each sequence."""
-    width, n_sequences = share.shape
-    if n_sequences == 1:
-        torch.mm(share.T, past.view(width, -1), out=out.view(1, -1))
-    else:
-        apart = past.view(width, len(out), n_sequences, -1) * share[:, None, :, None]
-        torch.sum(apart, dim=0, out=out.view(apart.shape[1:]))
-
-
-def _unmix(share: Tensor, past: Tensor, slope: Tensor, of_past: Tensor) -> Tensor:
-    """Give the gradient of the shares, and add that of the states to ``of_past``."""
-    width, n_sequences = share.shape
-    if n_sequences == 1:
-        flat = slope.view(-1)
-        of_past.view(width, -1).addr_(share[:, 0], flat)
-        return torch.mm(past.view(width, -1), flat[:, None])
-    apart = (width, len(slope), n_sequences, -1)
-    slope = slope.view(apart[1:])
-    of_past.view(apart).addcmul_(slope, share[:, None, :, None])
-    return (past.view(apart) * slope).sum(dim=(1, 3))
-
-
-def _summed(slopes: Tensor, values: Tensor) -> Tensor:
-    """Gradient of a matrix, over all snapshots."""
-    return torch.bmm(slopes, values.mT).sum(dim=0)
 
 
 def walk_snapshots(

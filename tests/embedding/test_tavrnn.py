@@ -218,7 +218,9 @@ def test_attention_weights_sum_to_one_and_the_width_is_kept(X):
 def test_training_raises_the_score():
     X, _ = make_regimes(n_windows=60, n_neurons=8)
     scores = [
-        TAVRNN(max_epochs=n, n_components=4, kl_weight=1, batch_size=8, random_state=0).fit(X[:40]).score(X[40:])
+        TAVRNN(max_epochs=n, n_components=4, kl_weight=1, batch_size=8, random_state=0)
+        .fit(X[:40])
+        .score(X[40:])
         for n in (1, 20)
     ]
     assert scores[1] > scores[0]
