@@ -34,7 +34,7 @@ __all__ = ["TAVRNN"]
 
 _SHARED = (
     "hidden_size",
-    "dropout",
+    "neuron_dropout",
     "learning_rate",
     "weight_decay",
     "max_epochs",
@@ -97,8 +97,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         labels are ignored, as a step of a pipeline that must not look at them needs it.
     hidden_size : int, default=32
         Units of a node's state.
-    dropout : float, default=0.0
-        Probability of dropping a unit of the node features in training.
+    neuron_dropout : float, default=0.0
+        Probability that the features of a neuron are left out of a training window, which
+        still has to be explained.
     learning_rate : float, default=0.01
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
@@ -213,7 +214,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         kl_weight: float = 0.03,
         label_weight: float = 1.0,
         hidden_size: int = 32,
-        dropout: float = 0.0,
+        neuron_dropout: float = 0.0,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
         max_epochs: int = 250,
@@ -234,7 +235,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.kl_weight = kl_weight
         self.label_weight = label_weight
         self.hidden_size = hidden_size
-        self.dropout = dropout
+        self.neuron_dropout = neuron_dropout
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
@@ -492,7 +493,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             n_components=self.n_components,
             attention_width=self.attention_width,
             kl_weight=float(self.kl_weight),
-            dropout=self.dropout,
+            neuron_dropout=self.neuron_dropout,
             n_classes=len(getattr(self, "classes_", ())),
             label_weight=float(self.label_weight),
         )
