@@ -132,6 +132,18 @@ class LazyWindows:
                 n_empty += len(starts) if missing.shape[1] == 0 else 0
         return present, n_empty
 
+    def has_nan(self) -> bool:
+        """Whether a window holds NaN, or lacks a neuron."""
+        for index in np.unique(self._recording):
+            if len(self._columns[index]) < self.shape[1]:
+                return True
+            missing = np.isnan(self._sources[index]).any(axis=1)
+            count = np.concatenate([[0], np.cumsum(missing)])
+            starts = self._starts[self._recording == index]
+            if (count[starts + self.shape[2]] > count[starts]).any():
+                return True
+        return False
+
     def has_infinity(self) -> bool:
         """Whether a recording behind these windows holds an infinite value."""
         return any(np.isinf(self._sources[index]).any() for index in np.unique(self._recording))

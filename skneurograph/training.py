@@ -101,19 +101,22 @@ class TrainingData:
     weight : ndarray of float64, shape (n_windows,)
     columns : ndarray of int or None
         The neurons that the network sees; None for all.
+    min_steps_per_epoch : int
+        Fewer windows are visited again until an epoch has so many steps.
     """
 
     X: NDArray | LazyWindows
     y: NDArray
     weight: NDArray[np.float64]
     columns: NDArray[np.integer] | None = None
+    min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH
 
     def __len__(self) -> int:
         return len(self.y)
 
     def n_steps(self, batch_size: int) -> int:
         """Count the steps of an epoch, at most."""
-        return _steps_per_epoch(len(self), batch_size)
+        return _steps_per_epoch(len(self), batch_size, self.min_steps_per_epoch)
 
     def batches(
         self, batch_size: int, device: torch.device, rng: np.random.Generator | None
@@ -138,7 +141,11 @@ class BatchSource(Protocol):
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train: the parameters that all estimators share."""
+    """How to train: the parameters that all estimators share.
+
+    ``undecayed`` names parameters of the module (patterns are allowed) that weight decay
+    leaves alone.
+    """
 
     max_epochs: int
     batch_size: int
@@ -148,10 +155,11 @@ class TrainingOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     verbose: int = 0
     callbacks: tuple[Any, ...] = ()
+    undecayed: tuple[str, ...] = ()
 
 
-def _steps_per_epoch(n_windows: int, batch_size: int) -> int:
-    return max(-(-n_windows // batch_size), _MIN_STEPS_PER_EPOCH)
+def _steps_per_epoch(n_windows: int, batch_size: int, least: int = _MIN_STEPS_PER_EPOCH) -> int:
+    return max(-(-n_windows // batch_size), least)
 
 
 class _Batches:
@@ -186,15 +194,18 @@ class _Batches:
         elif n_windows <= self.batch_size:
             # The one batch is cut once and visited again.
             batch = self._batch(np.arange(n_windows), self._whole_weight)
-            for _ in range(_steps_per_epoch(n_windows, self.batch_size)):
+            for _ in range(self._n_steps()):
                 yield batch
         else:
-            left = _steps_per_epoch(n_windows, self.batch_size)
+            left = self._n_steps()
             while left > 0:
                 order = self._draw(self.rng)
                 for rows in np.array_split(order, -(-n_windows // self.batch_size))[:left]:
                     yield self._batch(rows, np.ones(len(rows)))
                     left -= 1
+
+    def _n_steps(self) -> int:
+        return self.data.n_steps(self.batch_size)
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n_windows = len(self.data)
@@ -225,7 +236,11 @@ class _Net(NeuralNet):
     interrupted_ = False
 
     def __init__(
-        self, *args: Any, loss: Callable[..., Tensor], seed: int = 0, **kwargs: Any
+        self,
+        *args: Any,
+        loss: Callable[..., Tensor],
+        seed: int = 0,
+        **kwargs: Any,
     ) -> None:
         self.loss = loss
         self.seed = seed
@@ -398,6 +413,7 @@ def train(
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=True,
+        optimizer__param_groups=[(name, {"weight_decay": 0.0}) for name in options.undecayed],
         lr=options.learning_rate,
         max_epochs=options.max_epochs,
         batch_size=options.batch_size,

@@ -12,6 +12,7 @@ from tests.adapter import folded
 CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 # Rollouts over many pairs take long, and no check asks how well they learnt.
 CHEAPER = {
+    "MARBLE": {"max_epochs": 3},
     "RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "n_prediction_steps": 3},
     "TAVRNN": {"max_epochs": 2, "hidden_size": 8, "n_components": 3},
 }

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+from numpy.polynomial.chebyshev import chebinterpolate
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, dia_array
-from scipy.special import ive
 
-__all__ = ["diffuse", "diffuse_vectors", "random_walk"]
+__all__ = ["inflow", "random_walk", "with_lengths"]
 
 # Terms of the Chebyshev sum are added until what is left is smaller than this.
 _ACCURACY = 1e-10
+# Vectors that cancel leave this share of their lengths by rounding, and no direction.
+_ROUNDING = 1e-10
+
+Array = NDArray[np.float64]
+Walk = Callable[[Array], Array]
 
 
 def random_walk(adjacency: csr_array) -> csr_array:
@@ -26,71 +33,85 @@ def random_walk(adjacency: csr_array) -> csr_array:
     return csr_array(inverse @ adjacency + stay)
 
 
-def diffuse(walk: csr_array, signal: NDArray[np.floating], time: float) -> NDArray[np.floating]:
-    """Apply ``exp(-time L)`` with ``L = 1 - walk``, without an eigendecomposition.
+def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
+    """Give what flows into a point from its neighbours until each of some times.
 
-    ``exp(-t (1 - P)) = sum_k c_k(t) T_k(P)`` with ``c_k(t) = (2 - [k = 0]) exp(-t) I_k(t)``, where
-    ``I_k`` is the modified Bessel function. The coefficients are positive and sum to one.
+    A point that diffusion started with ``v`` has, after the time t,
+    ``exp(-t) v + P integral_0^t exp(-(t - s)) x(s) ds`` where ``x(s)`` is the diffused signal of
+    its neighbours. This is the integral; P, its steps to the neighbours, is left to the caller,
+    so that a point that is not part of the graph can receive without giving.
+
+    With ``x(s) = exp(-s (1 - P)) x`` the integral is ``t exp(-t) phi(t P) x``, where
+    ``phi(z) = (exp(z) - 1) / z`` is entire.
 
     Parameters
     ----------
-    walk : csr_array of shape (n_states, n_states)
-        See `random_walk`.
-    signal : ndarray of shape (n_states, n_columns)
-    time : float
-        0 or more; 0 gives the signal itself.
+    walk : callable
+        Applies P, whose eigenvalues are within [-1, 1], to an array of the shape of ``signal``.
+    signal : ndarray of shape (n_states, ...)
+    times : sequence of float
+        0 or more.
 
     Returns
     -------
-    ndarray of shape (n_states, n_columns)
+    list of ndarray of shape (n_states, ...)
     """
-    if time == 0:
-        return signal
-    coefficients = _coefficients(time)
-    before, now = signal, walk @ signal
-    total = coefficients[0] * before
-    for coefficient in coefficients[1:]:
-        total = total + coefficient * now
-        before, now = now, 2 * (walk @ now) - before
-    return total
+    return _chebyshev_sums(walk, signal, [_coefficients(time) for time in times])
 
 
-def diffuse_vectors(
-    walk: csr_array, vectors: NDArray[np.floating], time: float
-) -> NDArray[np.floating]:
-    """Diffuse vectors, and give each the length that diffusion of lengths would (heat method).
+def with_lengths(vectors: Array, lengths: Array) -> Array:
+    """Give diffused vectors the length that diffusion of lengths says (heat method).
 
     Diffusion of vectors that point apart shortens them; their direction comes from the
     diffused vectors, their length from the diffused lengths.
 
     Parameters
     ----------
-    walk : csr_array of shape (n_states, n_states)
-    vectors : ndarray of shape (n_states, n_neurons)
-        In the axes of the state space.
-    time : float
+    vectors : ndarray of shape (n_states, n_dimensions)
+    lengths : ndarray of shape (n_states,)
 
     Returns
     -------
-    ndarray of shape (n_states, n_neurons)
+    ndarray of shape (n_states, n_dimensions)
 
     References
     ----------
     .. [1] N. Sharp, Y. Soliman and K. Crane (2019). The vector heat method. ACM Transactions
        on Graphics 38(3). doi 10.1145/3243651
     """
-    if time == 0:
-        return vectors
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    diffused = diffuse(walk, np.hstack([vectors, lengths]), time)
-    found = np.linalg.norm(diffused[:, :-1], axis=1, keepdims=True)
-    return diffused[:, :-1] * (diffused[:, -1:] / np.where(found > 0, found, 1))
+    found = np.linalg.norm(vectors, axis=1)
+    has_direction = found > _ROUNDING * lengths
+    scale = np.where(has_direction, lengths / np.where(has_direction, found, 1), 0.0)
+    return vectors * scale[:, None]
 
 
-def _coefficients(time: float) -> NDArray[np.float64]:
-    # The coefficients fall faster than exponentially beyond a few widths of the heat kernel.
-    n_terms = 16 + int(2 * time)
-    terms = np.asarray(ive(np.arange(n_terms), time), dtype=np.float64)
-    terms[1:] *= 2
-    left = 1 - np.cumsum(terms)
-    return terms[: max(2, int(np.argmax(left < _ACCURACY)) + 1)] if left[-1] < _ACCURACY else terms
+def _coefficients(time: float) -> Array:
+    def function(step: Array) -> Array:
+        # t exp(-t) phi(t z) for the eigenvalue z of P, such that no exponential overflows.
+        small = np.abs(time * step) < 1e-6
+        grown = np.exp(-time * (1 - step)) - np.exp(-time)
+        near_zero = time * np.exp(-time) * (1 + time * step / 2)
+        return np.where(small, near_zero, grown / np.where(small, 1, step))
+
+    # The width of the heat kernel on the spectrum is 1 / time, which is finest at its end.
+    return chebinterpolate(function, 20 + int(9 * np.sqrt(time)))  # type: ignore[arg-type]
+
+
+def _chebyshev_sums(walk: Walk, signal: Array, coefficients: Sequence[Array]) -> list[Array]:
+    """Give ``sum_k c_k T_k(P) signal`` for several series at once."""
+    kept = [_truncated(series) for series in coefficients]
+    before, now = signal, walk(signal)
+    sums = [series[0] * before for series in kept]
+    for k in range(1, max(map(len, kept))):
+        if k > 1:
+            before, now = now, 2 * walk(now) - before
+        for total, series in zip(sums, kept):
+            if k < len(series):
+                total += series[k] * now
+    return sums
+
+
+def _truncated(series: Array) -> Array:
+    """Cut a series where the rest is too small to matter; at least one term stays."""
+    rest = np.cumsum(np.abs(series[::-1]))[::-1]
+    return series[: max(1, int((rest > _ACCURACY).sum()))]

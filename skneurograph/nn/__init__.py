@@ -1,6 +1,7 @@
 """Torch modules; nothing of scikit-learn in them."""
 
 from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn.flow import ContrastiveFlow, FlowEncoder, TimeGrid
 from skneurograph.nn.frames import (
     FrameModel,
     Neurons,
@@ -27,8 +28,10 @@ from skneurograph.nn.tavrnn import SnapshotModel
 
 __all__ = [
     "SILENT",
+    "ContrastiveFlow",
     "DenseGraph",
     "FactorizedMessages",
+    "FlowEncoder",
     "FrameModel",
     "GraphDecoder",
     "GraphFrames",
@@ -48,6 +51,7 @@ __all__ = [
     "SharedGraph",
     "SnapshotModel",
     "Standardised",
+    "TimeGrid",
     "computed_loss",
     "cross_entropy",
     "edge_likelihood",

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.spatial.distance import cdist
 
-from skneurograph.embedding._diffusion import diffuse, diffuse_vectors, random_walk
+from skneurograph.embedding._diffusion import inflow, random_walk, with_lengths
 from skneurograph.embedding._neighbors import continuous_neighbors
 
 
@@ -61,29 +61,98 @@ def test_a_single_state_and_fewer_states_than_neighbours_are_graphs_too():
     np.testing.assert_array_equal(few.adjacency.toarray(), 1 - np.eye(3))
 
 
-@pytest.mark.parametrize("time", [1e-3, 0.5, 3.0, 40.0])
-def test_diffusion_is_the_exponential_of_the_laplacian(points, time):
-    walk = random_walk(continuous_neighbors(points, n_neighbors=8, delta=1.5).adjacency)
-    signal = np.random.default_rng(1).normal(size=(150, 3))
-    expected = expm(-time * (np.eye(150) - walk.toarray())) @ signal
-    np.testing.assert_allclose(diffuse(walk, signal, time), expected, atol=1e-8)
+def diffused(walk, signal, times):
+    """Values of the states after some times, by what flows into them."""
+    flows = inflow(lambda values: walk @ values, signal, times)
+    return [np.exp(-time) * signal + walk @ flow for time, flow in zip(times, flows)]
+
+
+def lengths_of(vectors):
+    return np.linalg.norm(vectors, axis=1)
+
+
+def diffused_vectors(walk, vectors, time):
+    (lengths,), (found,) = (diffused(walk, s, [time]) for s in (lengths_of(vectors), vectors))
+    return with_lengths(found, lengths)
+
+
+@pytest.mark.parametrize("shape", [(150,), (150, 3), (150, 3, 2)])
+def test_what_stays_and_what_flows_in_is_the_exponential_of_the_laplacian(points, shape):
+    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    signal = np.random.default_rng(1).normal(size=shape)
+    times = [1e-3, 0.5, 3.0, 40.0]
+    laplacian = np.eye(150) - walk.toarray()
+    flat = signal.reshape(150, -1)
+
+    def walk_any(values):
+        return (walk @ values.reshape(150, -1)).reshape(shape)
+
+    for time, flow in zip(times, inflow(walk_any, signal, times)):
+        expected = (expm(-time * laplacian) @ flat).reshape(shape)
+        np.testing.assert_allclose(
+            np.exp(-time) * signal + walk_any(flow), expected, atol=1e-8, err_msg=f"time {time}"
+        )
+
+
+def test_a_point_outside_the_graph_receives_as_if_it_were_a_sink_of_it(points):
+    rng = np.random.default_rng(1)
+    graph = continuous_neighbors(points, n_neighbors=8, delta=1.5)
+    new = rng.uniform(size=(4, points.shape[1]))
+    rows = graph.connect(new).toarray()
+    signal, own = rng.normal(size=(150, 2)), rng.normal(size=(4, 2))
+    steps = np.zeros((154, 154))
+    steps[:150, :150], steps[150:, :150] = graph.walk.toarray(), rows
+    expected = expm(-1.7 * (np.eye(154) - steps)) @ np.vstack([signal, own])
+    (flow,) = inflow(lambda values: graph.walk @ values, signal, [1.7])
+    np.testing.assert_allclose(np.exp(-1.7) * own + rows @ flow, expected[150:], atol=1e-8)
+
+
+def test_a_very_long_time_leaves_the_mean():
+    points = np.random.default_rng(0).uniform(size=(60, 2))
+    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    degree = walk.astype(bool).sum(axis=1)
+    signal = np.random.default_rng(1).normal(size=60)
+    for found in diffused(walk, signal, [700.0, 2000.0]):
+        np.testing.assert_allclose(found, np.average(signal, weights=degree), atol=1e-6)
 
 
 def test_no_time_changes_nothing(points):
-    walk = random_walk(continuous_neighbors(points, n_neighbors=8, delta=1.5).adjacency)
+    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
     vectors = np.random.default_rng(1).normal(size=points.shape)
-    np.testing.assert_array_equal(diffuse(walk, vectors, 0), vectors)
-    np.testing.assert_array_equal(diffuse_vectors(walk, vectors, 0), vectors)
-    np.testing.assert_allclose(diffuse_vectors(walk, vectors, 1e-9), vectors, atol=1e-6)
+    np.testing.assert_array_equal(inflow(lambda values: walk @ values, vectors, [0.0])[0], 0)
+    np.testing.assert_array_equal(diffused(walk, vectors, [0.0])[0], vectors)
+    np.testing.assert_allclose(diffused_vectors(walk, vectors, 0.0), vectors, rtol=1e-14)
+    np.testing.assert_allclose(diffused_vectors(walk, vectors, 1e-9), vectors, atol=1e-6)
+
+
+def test_inflow_does_not_change_its_input(points):
+    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    vectors = np.random.default_rng(1).normal(size=points.shape)
+    before = vectors.copy()
+    inflow(lambda values: walk @ values, vectors, [0.0, 1.0])
+    with_lengths(vectors, np.ones(150))
+    np.testing.assert_array_equal(vectors, before)
 
 
 def test_a_constant_field_stays_and_vectors_keep_the_mean_length_around_them(points):
-    walk = random_walk(continuous_neighbors(points, n_neighbors=8, delta=1.5).adjacency)
-    np.testing.assert_allclose(diffuse_vectors(walk, np.ones(points.shape), 5.0), 1.0, atol=1e-8)
+    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    np.testing.assert_allclose(diffused_vectors(walk, np.ones(points.shape), 5.0), 1.0, atol=1e-8)
     vectors = np.random.default_rng(1).normal(size=points.shape)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = np.linalg.norm(diffuse_vectors(walk, vectors, 2.0), axis=1, keepdims=True)
-    np.testing.assert_allclose(found, diffuse(walk, lengths, 2.0), atol=1e-8)
+    found = lengths_of(diffused_vectors(walk, vectors, 2.0))
+    np.testing.assert_allclose(found, diffused(walk, lengths_of(vectors), [2.0])[0], atol=1e-8)
+
+
+def test_lengths_are_given_without_a_turn_and_zero_has_no_direction():
+    vectors = np.array([[3.0, 4.0], [0.0, 0.0], [-1.0, 0.0]])
+    found = with_lengths(vectors, np.array([10.0, 2.0, 0.0]))
+    np.testing.assert_allclose(found, [[6.0, 8.0], [0.0, 0.0], [0.0, 0.0]])
+
+
+def test_what_rounding_leaves_of_vectors_that_cancel_is_no_direction():
+    # 0.1 + 0.2 - 0.3 is 5e-17.
+    vectors = np.array([[0.1 + 0.2 - 0.3, 0.0], [1e-9, 0.0]])
+    found = with_lengths(vectors, np.array([0.2, 2e-9]))
+    np.testing.assert_allclose(found, [[0.0, 0.0], [2e-9, 0.0]], rtol=1e-6)
 
 
 def test_vectors_diffuse_alike_in_rotated_axes():
@@ -95,5 +164,65 @@ def test_vectors_diffuse_alike_in_rotated_axes():
         graph = continuous_neighbors(points @ by, n_neighbors=8, delta=1.5)
         field = np.empty_like(vectors)
         field[graph.which] = vectors @ by
-        results.append(diffuse_vectors(random_walk(graph.adjacency), field, 1.5)[graph.which])
+        results.append(diffused_vectors(graph.walk, field, 1.5)[graph.which])
     np.testing.assert_allclose(results[0] @ turn, results[1], atol=1e-8)
+
+
+def test_the_walk_steps_to_all_neighbours_alike(points):
+    graph = continuous_neighbors(points, n_neighbors=8, delta=1.5)
+    adjacency = graph.adjacency.toarray()
+    expected = adjacency / adjacency.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(graph.walk.toarray(), expected)
+
+
+def test_known_points_step_like_their_states_also_among_new_ones(points):
+    graph = continuous_neighbors(points, n_neighbors=8, delta=1.5)
+    new = np.random.default_rng(1).uniform(size=(20, points.shape[1]))
+    mixed = np.vstack([new, points])
+    order = np.random.default_rng(2).permutation(len(mixed))
+    rows = graph.connect(mixed[order]).toarray()
+    expected = np.vstack([graph.connect(new).toarray(), graph.walk.toarray()[graph.which]])
+    np.testing.assert_array_equal(rows, expected[order])
+    np.testing.assert_allclose(rows.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("delta", [1.0, 1.5])
+def test_new_points_have_the_neighbours_of_the_definition(points, delta):
+    # More than a fourth of the states, so that all may be neighbours.
+    graph = continuous_neighbors(points, n_neighbors=40, delta=delta)
+    new = np.random.default_rng(1).uniform(size=(30, points.shape[1]))
+    distance = cdist(new, graph.states)
+    scale = np.sort(distance, axis=1)[:, 39]
+    near = distance <= delta * np.sqrt(np.outer(scale, graph.scale)) * (1 + 1e-9)
+    assert near.any(axis=1).all()
+    rows = graph.connect(new)
+    np.testing.assert_allclose(rows.toarray(), near / near.sum(axis=1, keepdims=True))
+    assert rows.has_sorted_indices
+
+
+def test_a_point_far_outside_steps_to_the_nearest_states():
+    points = np.random.default_rng(0).uniform(size=(150, 2))
+    graph = continuous_neighbors(points, n_neighbors=8, delta=1.0)
+    far = np.array([[1000.0, 300.0], [-50.0, 2.0]])
+    rows = graph.connect(far).toarray()
+    for row, distance in zip(rows, cdist(far, graph.states)):
+        expected = np.zeros(150)
+        expected[np.argsort(distance)[:8]] = 1 / 8
+        np.testing.assert_allclose(row, expected)
+
+
+def test_the_steps_of_a_point_do_not_depend_on_the_others(points):
+    graph = continuous_neighbors(points, n_neighbors=8, delta=1.5)
+    new = np.vstack([np.random.default_rng(1).uniform(size=(20, points.shape[1])), points[:5]])
+    together = graph.connect(new).toarray()
+    alone = np.vstack([graph.connect(point[None]).toarray() for point in new])
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(graph.connect(new[::-1]).toarray(), together[::-1])
+
+
+def test_points_can_be_connected_to_a_single_state_and_to_few():
+    alone = continuous_neighbors(np.ones((5, 3)), n_neighbors=8, delta=1.0)
+    np.testing.assert_array_equal(alone.connect(np.array([[1.0] * 3, [7.0] * 3])).toarray(), 1)
+    few = continuous_neighbors(np.eye(3), n_neighbors=8, delta=1.5)
+    rows = few.connect(np.vstack([np.zeros(3), np.eye(3)[1]])).toarray()
+    np.testing.assert_allclose(rows, [[1 / 3] * 3, [0.5, 0.0, 0.5]])

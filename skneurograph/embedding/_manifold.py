@@ -1,0 +1,202 @@
+"""One manifold of states with a flow over it, and what its points see of that flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from skneurograph.embedding._calculus import (
+    FlatNeighborhood,
+    Neighborhood,
+    TangentNeighborhood,
+    local_covariance,
+)
+from skneurograph.embedding._diffusion import inflow, with_lengths
+from skneurograph.embedding._neighbors import continuous_neighbors
+
+__all__ = ["FlowTerms", "Manifold", "tangent_spectrum"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """The flow over the states after diffusion for some time.
+
+    Attributes
+    ----------
+    time : float
+    inflow, length_inflow : ndarray of shape (n_states, n_dimensions), (n_states,)
+        See `skneurograph.embedding._diffusion.inflow`.
+    tensors : list of ndarray
+        Diffused vectors and their derivatives, all but those of the highest order.
+    """
+
+    time: float
+    inflow: Array
+    length_inflow: Array
+    tensors: list[Array]
+
+
+@dataclass(frozen=True)
+class FlowTerms:
+    """What points see of the flow.
+
+    Attributes
+    ----------
+    tensors : list of ndarray, the k-th of shape (n_points, *[n_dimensions] * (k + 1))
+        Vectors and their derivatives; the last index is the component of the vector.
+    frames : ndarray of shape (n_points, n_neurons, n_dimensions) or None
+        Axes in which the tensors are given; None for those of the state space.
+    """
+
+    tensors: list[Array]
+    frames: Array | None
+
+    def in_state_space(self) -> list[Array]:
+        """Give the tensors in the axes of the state space, whatever the frames."""
+        if self.frames is None:
+            return self.tensors
+        turned = []
+        for tensor in self.tensors:
+            for axis in range(1, tensor.ndim):
+                moved = np.moveaxis(tensor, axis, 1)
+                flat = self.frames @ moved.reshape(*moved.shape[:2], -1)
+                tensor = np.moveaxis(flat.reshape(len(flat), -1, *moved.shape[2:]), 1, axis)
+            turned.append(tensor)
+        return turned
+
+
+class Manifold:
+    """States of one condition or animal, and the flow over them.
+
+    Points with the same state are one state, whose vector is their mean.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, n_neurons)
+        States.
+    vectors : ndarray of shape (n_points, n_neurons)
+        Change to the next state.
+    n_neighbors, delta
+        See `continuous_neighbors`.
+    """
+
+    def __init__(self, points: Array, vectors: Array, *, n_neighbors: int, delta: float) -> None:
+        self.graph = continuous_neighbors(points, n_neighbors=n_neighbors, delta=delta)
+        which, n_states = self.graph.which, len(self.graph.states)
+        count = np.bincount(which, minlength=n_states)
+        self._vectors = np.stack(
+            [np.bincount(which, column, minlength=n_states) / count for column in vectors.T], axis=1
+        )
+        self._count = count
+        self._point_vectors = vectors
+        self._frames: Array | None = None
+        self.forget_edges()
+
+    def take_frames(self, n_dimensions: int) -> None:
+        """Work in tangent spaces of that many dimensions from now on (local gauges)."""
+        states = self.graph.states
+        self._frames = _frames(self.graph.walk, states, states, n_dimensions)
+        self.forget_edges()
+
+    def diffuse(self, times: list[float], order: int) -> list[_Fields]:
+        """Give the flow over the states after each of some times."""
+        walk = self.graph.walk
+        around = self._around_states()
+        vectors = self._tangent(self._vectors, self._frames)
+        own_lengths = self._own_lengths()
+        flows = inflow(around.mean, vectors, times)
+        length_flows = inflow(lambda lengths: walk @ lengths, own_lengths, times)
+        fields = []
+        for time, flow, length_flow in zip(times, flows, length_flows):
+            stay = np.exp(-time)
+            lengths = stay * own_lengths + walk @ length_flow
+            tensors = [with_lengths(stay * vectors + around.mean(flow), lengths)]
+            for _ in range(1, order):
+                tensors.append(around.gradient(tensors[-1], tensors[-1]))
+            fields.append(_Fields(time, flow, length_flow, tensors))
+        return fields
+
+    def look(
+        self, rows: csr_array, points: Array, vectors: Array, fields: _Fields, order: int
+    ) -> FlowTerms:
+        """Give what points see of the flow, by their steps ``rows`` to the states.
+
+        A point receives from the states and gives them nothing, so that what one point sees
+        does not depend on the others that are looked at. For the points that made the
+        manifold this is the diffusion of the flow itself.
+        """
+        frames = None
+        if self._frames is not None:
+            frames = _frames(rows, points, self.graph.states, self._frames.shape[2])
+        around = self._neighborhood(rows, points, frames)
+        stay = np.exp(-fields.time)
+        tangent = self._tangent(vectors, frames)
+        lengths = stay * np.linalg.norm(tangent, axis=1) + rows @ fields.length_inflow
+        own = stay * tangent + around.mean(fields.inflow)
+        tensors = [with_lengths(own, lengths)]
+        for known in fields.tensors[:order]:
+            tensors.append(around.gradient(known, tensors[-1]))
+        return FlowTerms(tensors, frames)
+
+    def look_at_own(self, vectors: Array, fields: _Fields, order: int) -> FlowTerms:
+        """Give what the points that made the manifold see; ``vectors`` are theirs."""
+        graph = self.graph
+        if len(graph.states) < len(graph.which):
+            points = graph.states[graph.which]
+            return self.look(graph.walk[graph.which], points, vectors, fields, order)
+        tensors = list(fields.tensors)
+        if order:
+            tensors.append(self._around_states().gradient(tensors[-1], tensors[-1]))
+        frames = None if self._frames is None else self._frames[graph.which]
+        return FlowTerms([tensor[graph.which] for tensor in tensors], frames)
+
+    def forget_edges(self) -> None:
+        """Drop what can be made again when it is asked for."""
+        self._own_neighborhood: Neighborhood | None = None
+
+    def _own_lengths(self) -> Array:
+        """Mean length of the vectors at each state, as far as they are tangent."""
+        which = self.graph.which
+        frames = None if self._frames is None else self._frames[which]
+        lengths = np.linalg.norm(self._tangent(self._point_vectors, frames), axis=1)
+        return np.bincount(which, lengths, minlength=len(self._count)) / self._count
+
+    def _around_states(self) -> Neighborhood:
+        if self._own_neighborhood is None:
+            graph = self.graph
+            self._own_neighborhood = self._neighborhood(graph.walk, graph.states, self._frames)
+        return self._own_neighborhood
+
+    def _neighborhood(self, rows: csr_array, points: Array, frames: Array | None) -> Neighborhood:
+        states = self.graph.states
+        if frames is None:
+            return FlatNeighborhood(rows, points, states)
+        assert self._frames is not None
+        return TangentNeighborhood(rows, points, states, frames, self._frames)
+
+    @staticmethod
+    def _tangent(vectors: Array, frames: Array | None) -> Array:
+        return vectors if frames is None else np.einsum("pni,pn->pi", frames, vectors)
+
+
+def tangent_spectrum(manifold: Manifold, n_sampled: int = 2000) -> Array:
+    """Share of the local variance in each of the principal directions, averaged over states."""
+    states = manifold.graph.states
+    step = -(-len(states) // n_sampled)
+    rows = manifold.graph.walk[::step]
+    spectrum = np.linalg.eigvalsh(local_covariance(rows, states[::step], states))[:, ::-1]
+    total = spectrum.sum(axis=1)
+    spread = total > 0
+    if not spread.any():
+        return np.eye(1, states.shape[1])[0]
+    return np.asarray((np.maximum(spectrum, 0)[spread] / total[spread, None]).mean(axis=0))
+
+
+def _frames(rows: csr_array, points: Array, states: Array, n_dimensions: int) -> Array:
+    _, vectors = np.linalg.eigh(local_covariance(rows, points, states))
+    return np.ascontiguousarray(vectors[:, :, ::-1][:, :, :n_dimensions])
