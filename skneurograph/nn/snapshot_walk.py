@@ -186,7 +186,7 @@ class _Walk(torch.autograd.Function):
         moment_slopes = upstream[0].clone(memory_format=torch.contiguous_format)
         rise = None if noise is None else torch.sigmoid(moments[:, d:]).mul_(noise)
         own_slopes, attended_slopes = torch.zeros_like(own), torch.zeros_like(attended)
-        score_slopes = torch.empty_like(attention)
+        score_slopes = torch.zeros_like(attention)
         by_sequence = (n_sequences, n_columns // n_sequences)
         from_latent, from_state, from_lift = weights.latent.T, weights.state.T, weights.lift.T
         from_moments, from_attention = weights.moments.T, scaled_keys(weights.attention).T
@@ -272,7 +272,7 @@ class _Walk(torch.autograd.Function):
             summed(lift_slopes, latents),
             lift_slopes.sum(dim=(0, 2))[:, None],
             scaled_keys(summed(attended_slopes[width - 1 :].mT, seen)),
-            score_slopes.sum(dim=(0, 2)).flip(0) * (width > 1),
+            score_slopes.sum(dim=(0, 2)).flip(0),
         )
         of_given = torch.cat([slopes[:, size:], moment_slopes], dim=1)
         return None, of_given, None, None, *of_weights

@@ -391,3 +391,21 @@ def test_evaluation_draws_nothing_and_training_draws_alike_in_both_precisions():
     single = model.float()(*(part.float() for part in inputs[:3]), inputs[3])
     np.testing.assert_allclose(single.detach(), double.detach(), rtol=1e-3, atol=1e-3)
     assert not torch.equal(model(*(p.float() for p in inputs[:3]), inputs[3]), single)
+
+
+@pytest.fixture
+def _memory_starts_as_nan():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("_memory_starts_as_nan")
+@pytest.mark.parametrize("n_times", [1, N_TIMES])
+@pytest.mark.parametrize("width", [1, 3])
+def test_nothing_is_read_from_memory_before_it_is_written(n_times, width):
+    model = make_model(width=width)
+    loss = model(*make_inputs(n_times=n_times, missing=((0, 1),)))
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert all(value.grad.isfinite().all() for value in model.parameters() if value.grad is not None)
