@@ -34,7 +34,6 @@ __all__ = ["TAVRNN"]
 
 _SHARED = (
     "hidden_size",
-    "neuron_dropout",
     "learning_rate",
     "weight_decay",
     "max_epochs",
@@ -97,9 +96,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         labels are ignored, as a step of a pipeline that must not look at them needs it.
     hidden_size : int, default=32
         Units of a node's state.
-    neuron_dropout : float, default=0.0
-        Probability that the features of a neuron are left out of a training window, which
-        still has to be explained.
     learning_rate : float, default=0.01
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
@@ -125,7 +121,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         window's own. Rows sum to one.
     graph_ : ndarray of shape (n_neurons, n_neurons)
         Mean graph of the training windows. NaN for pairs never recorded together.
-    loss_curve_ : list of float
+    loss_curve_ : ndarray of shape (n_epochs,)
         Loss of each epoch: the negative evidence lower bound per neuron (weighted, and with
         the labels).
     classes_ : ndarray of shape (n_classes,)
@@ -214,7 +210,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         kl_weight: float = 0.03,
         label_weight: float = 1.0,
         hidden_size: int = 32,
-        neuron_dropout: float = 0.0,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
         max_epochs: int = 250,
@@ -235,7 +230,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.kl_weight = kl_weight
         self.label_weight = label_weight
         self.hidden_size = hidden_size
-        self.neuron_dropout = neuron_dropout
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
@@ -261,7 +255,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             that are NaN for all neurons are padding; else a neuron with NaN in a window is
             missing in it.
         y : array-like of shape (n_windows,), optional
-            Labels that the embedding shall tell. Without, training is unsupervised.
+            Labels that the embedding shall tell. Without, training is unsupervised. The
+            label of a window that is all NaN is ignored: such a window only tells that time
+            passes. Windows that are held out of a sequence can be left in as such gaps.
         groups : array-like of shape (n_windows,), optional
             Sequence of each window, such as its organism. Each sequence starts from a fresh
             state. Without groups all windows are one sequence.
@@ -275,7 +271,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ValueError
             If the input does not fit; the message names the argument.
         """
-        windows, labels = self._check_training(X, y)
+        windows, y = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
         self.columns_ = held_columns(windows)
         if len(self.columns_) == 0:
@@ -289,6 +285,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             dtype=torch.float64 if windows.dtype == np.float64 else torch.float32,
         )
         read = self._reader.fit(windows, self.columns_)
+        labels = self._encode(y, read.recorded)
         (seed,) = draw_seeds(self.random_state, 1)
         device = resolve_device(self.device)
         data = Snapshots(
@@ -318,7 +315,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 seed,
             )
         self.n_epochs_ = len(self.net_.history)
-        self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
+        # An interrupted epoch has no loss.
+        losses = (epoch.get("train_loss") for epoch in self.net_.history)
+        self.loss_curve_ = np.array([loss for loss in losses if loss is not None])
         self.interrupted_ = self.net_.interrupted_
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
@@ -450,24 +449,30 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             graphs[rows, columns[:, None], columns] = graph
         return graphs
 
-    def _check_training(self, X: Any, y: Any) -> tuple[NDArray | LazyWindows, NDArray[np.int64]]:
-        """Validate windows, and encode the labels: -1 where there are none."""
+    def _check_training(self, X: Any, y: Any) -> tuple[NDArray | LazyWindows, NDArray[Any] | None]:
+        """Validate windows, and labels if they are wanted."""
         for name in ("classes_", "graph_"):
             self.__dict__.pop(name, None)
         if y is None or self.label_weight == 0:
-            windows, _ = check_windows(self, X, reset=True, min_times=_LEAST_FRAMES)
-            labels = np.full(len(windows), -1)
+            windows, y = check_windows(self, X, reset=True, min_times=_LEAST_FRAMES)[0], None
         else:
             windows, y = check_windows(self, X, y, reset=True, min_times=_LEAST_FRAMES)
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
-            self.classes_, labels = np.unique(y, return_inverse=True)
         if self.n_features_in_ < 2:
             raise ValueError(
                 f"X has n_features = 1 neuron, but {type(self).__name__} needs at least 2: "
                 "a graph is made of pairs"
             )
-        return windows, labels
+        return windows, y
+
+    def _encode(self, y: NDArray[Any] | None, recorded: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Give the number of each label: -1 where there is none, and in gaps."""
+        labels = np.full(len(recorded), -1)
+        if y is not None:
+            there = recorded.any(axis=1)
+            self.classes_, labels[there] = np.unique(y[there], return_inverse=True)
+        return labels
 
     def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
         """Neurons that the module reads: exchangeable ones need not have been in training."""
@@ -493,7 +498,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             n_components=self.n_components,
             attention_width=self.attention_width,
             kl_weight=float(self.kl_weight),
-            neuron_dropout=self.neuron_dropout,
             n_classes=len(getattr(self, "classes_", ())),
             label_weight=float(self.label_weight),
         )

@@ -59,8 +59,6 @@ class SnapshotModel(nn.Module):
         See `SnapshotCell`.
     kl_weight : float, default=1.0
         Weight of the divergence in the loss.
-    neuron_dropout : float, default=0.0
-        Probability that the features of a neuron are left out of a training snapshot.
     n_classes : int, default=0
         Labels to be told from the latent of the history node; 0 for none.
     label_weight : float, default=1.0
@@ -87,7 +85,6 @@ class SnapshotModel(nn.Module):
         n_components: int,
         attention_width: int,
         kl_weight: float = 1.0,
-        neuron_dropout: float = 0.0,
         n_classes: int = 0,
         label_weight: float = 1.0,
     ) -> None:
@@ -95,7 +92,6 @@ class SnapshotModel(nn.Module):
         self.n_explained = n_explained
         self.n_components = n_components
         self.kl_weight = kl_weight
-        self.neuron_dropout = neuron_dropout
         self.label_weight = label_weight
         n_tables = n_identities if n_identities is not None and own_gains else 1
         # What a neuron does must not drown who it is.
@@ -162,11 +158,6 @@ class SnapshotModel(nn.Module):
             Nodes are the history node and then the neurons.
         """
         nodes = self._node_features(features, levels)
-        if self.training and self.neuron_dropout > 0:
-            # A dropped neuron is still to be explained, from the others.
-            kept = torch.rand(*nodes.shape[:3], 1, device=nodes.device) >= self.neuron_dropout
-            kept[:, :, 0] = True
-            nodes = nodes * kept
         noise = None
         if self.training:
             # Drawn in single precision, so that both precisions train alike.

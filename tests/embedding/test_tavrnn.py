@@ -12,6 +12,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from skneurograph import Recording
 from skneurograph.embedding import TAVRNN
@@ -200,12 +201,39 @@ def test_labels_shape_the_embedding_only_if_they_are_wanted(X):
         cheap().fit(X, np.arange(30) / 7)
 
 
+def test_a_gap_keeps_time_and_its_label_is_not_looked_at(X):
+    y = np.where(np.arange(30) % 3, "run", "rest")
+    gaps = [4, 11, 12]
+    X[gaps] = np.nan
+    hidden = y.copy()
+    hidden[gaps] = "unknown"
+    model = cheap(sequence_length=None).fit(X, y)
+    blind = cheap(sequence_length=None).fit(X, hidden)
+    np.testing.assert_array_equal(blind.transform(X), model.transform(X))
+    assert blind.classes_.tolist() == ["rest", "run"]
+    # The window after the gap meets another state than if the gap were not there.
+    without = np.delete(X, gaps, axis=0)
+    assert not np.allclose(model.transform(without)[4:], np.delete(model.transform(X), gaps, 0)[4:])
+
+
 def test_the_same_seed_gives_the_same_embedding_every_time(X):
     model = cheap().fit(X)
     np.testing.assert_array_equal(model.transform(X), model.transform(X))
     np.testing.assert_array_equal(model.transform(X), cheap().fit(X).transform(X))
     np.testing.assert_array_equal(model.transform(X), cheap().fit_transform(X))
     assert not np.allclose(model.transform(X), cheap(random_state=1).fit(X).transform(X))
+
+
+def test_an_interrupted_fit_keeps_what_it_has(X):
+    class Stop(Callback):
+        def on_batch_end(self, net, **kwargs):
+            if len(net.history) == 2:
+                raise KeyboardInterrupt
+
+    model = cheap(callbacks=[("stop", Stop())]).fit(X)
+    assert model.interrupted_
+    assert model.loss_curve_.shape == (1,)
+    assert np.isfinite(model.transform(X)).all()
 
 
 def test_attention_weights_sum_to_one_and_the_width_is_kept(X):

@@ -408,4 +408,6 @@ def test_nothing_is_read_from_memory_before_it_is_written(n_times, width):
     loss = model(*make_inputs(n_times=n_times, missing=((0, 1),)))
     loss.sum().backward()
     assert loss.isfinite().all()
-    assert all(value.grad.isfinite().all() for value in model.parameters() if value.grad is not None)
+    assert all(
+        value.grad.isfinite().all() for value in model.parameters() if value.grad is not None
+    )
