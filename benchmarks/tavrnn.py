@@ -1,6 +1,6 @@
 """What TAVRNN costs, and how well its embeddings tell where a rat is and what a worm does.
 
-usage: python benchmarks/tavrnn.py [--only speed memory scaling rat worms] [--data FOLDER]
+usage: python benchmarks/tavrnn.py [--only speed memory scaling regimes rat worms] [--data FOLDER]
 
 Speed is CPU seconds of an epoch (all windows once: forward, backward, optimiser) on one
 thread, the fastest of several, since machines are shared; cleaning is that of one correlation
@@ -158,6 +158,36 @@ def scaling(options: argparse.Namespace) -> None:
         print(f"\nCPU seconds of an epoch by windows, {label}: {cells}; exponent {slope:.2f}")
 
 
+def make_regimes(seed: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Spike counts of 24 neurons in two assemblies, whose members swap every eight windows.
+
+    Each neuron's counts are distributed alike in both regimes.
+    """
+    rng = np.random.default_rng(seed)
+    n_windows, n_neurons, n_times = 160, 24, 40
+    regime = (np.arange(n_windows) // 8) % 2
+    assembly = np.stack([np.arange(n_neurons) % 2, np.arange(n_neurons) // (n_neurons // 2)])
+    drive = rng.normal(size=(n_windows, 2, n_times))
+    rates = np.exp(0.8 * np.array([d[assembly[r]] for d, r in zip(drive, regime)]))
+    return rng.poisson(rates).astype(np.float32), regime
+
+
+def regimes(options: argparse.Namespace) -> None:
+    found = {"mean rates": [], "TAVRNN": [], "TAVRNN without activity_features": []}
+    for seed in options.seeds:
+        X, regime = make_regimes(seed)
+        train, test = np.arange(112), np.arange(112, 160)
+        embeddings = {"mean rates": X.mean(axis=2)}
+        for name, given in (("TAVRNN", True), ("TAVRNN without activity_features", False)):
+            model = TAVRNN(random_state=seed, activity_features=given).fit(X[train])
+            embeddings[name] = model.transform(X)
+        for name, values in embeddings.items():
+            found[name].append(probed(values, regime, train, test)[0])
+    print("\ntwo regimes of connectivity, unsupervised: accuracy in later windows, by seed")
+    for name, values in found.items():
+        print(f"  {name:35s} {np.round(values, 3)} mean {np.mean(values):.3f}", flush=True)
+
+
 def rat_passes(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
     """Cut passes through three segments of the track; give their segment and length."""
     recording = Recording.load(folder / "rat_hippocampus" / "rat_buddy.npz")
@@ -182,92 +212,147 @@ def logistic() -> object:
     return make_pipeline(StandardScaler(), LogisticRegression(C=1, max_iter=5000))
 
 
+def with_earlier(values: NDArray[np.float64], n_earlier: int) -> NDArray[np.float64]:
+    """Put the values of the windows before next to those of each window."""
+    n_windows, width = values.shape
+    parts = [
+        np.concatenate([np.zeros((k, width)), values[: n_windows - k]])
+        for k in range(n_earlier + 1)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def accuracy_and_f1(truth: NDArray, predicted: NDArray) -> NDArray[np.float64]:
+    f1 = f1_score(truth, predicted, average="macro")
+    return np.array([accuracy_score(truth, predicted), f1])
+
+
+def probed(
+    values: NDArray[np.float64], y: NDArray[np.intp], train: NDArray, test: NDArray
+) -> NDArray[np.float64]:
+    model = logistic().fit(values[train], y[train])
+    return accuracy_and_f1(y[test], model.predict(values[test]))
+
+
+def without_length(
+    embedding: NDArray[np.float64], lengths: NDArray[np.intp], train: NDArray
+) -> NDArray[np.float64]:
+    """Subtract what the (log) length of a window, and its square, tell linearly."""
+    basis = np.log(lengths)[:, None] ** np.arange(3)
+    slope, *_ = np.linalg.lstsq(basis[train], embedding[train], rcond=None)
+    return embedding - basis @ slope
+
+
+def rat_scores(
+    X: NDArray[np.float32],
+    y: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+    parts: list[tuple[NDArray, NDArray]],
+    seed: int,
+    *,
+    is_supervised: bool,
+) -> dict[str, NDArray[np.float64]]:
+    """Fit to the training windows of each part, and tell the segments of the others.
+
+    Windows between those of training are left in as gaps.
+    """
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for train, test in parts:
+        seen = np.full_like(X[: train.max() + 1], np.nan)
+        seen[train] = X[train]
+        model = TAVRNN(random_state=seed).fit(seen, y[: len(seen)] if is_supervised else None)
+        embedding = np.concatenate([model.transform(seen), np.zeros((len(X) - len(seen), 16))])
+        whole, alone = embedding.copy(), embedding.copy()
+        whole[test], alone[test] = model.transform(X)[test], model.transform(X[test])
+        for name, values in (
+            ("in the session", whole),
+            ("without what the length tells", without_length(whole, lengths, train)),
+            ("as a sequence of their own", alone),
+        ):
+            found.setdefault(name, []).append(probed(values, y, train, test))
+    return {name: np.mean(values, axis=0) for name, values in found.items()}
+
+
 def rat(options: argparse.Namespace) -> None:
     X, y, lengths = rat_passes(options.data)
     n_train = int(0.75 * len(X)) + 1
+    protocols = {
+        "last 25 %": [(np.arange(n_train), np.arange(n_train, len(X)))],
+        "five-fold": list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)),
+    }
     mean = np.nanmean(X, axis=2)
     norm = np.linalg.norm(mean, axis=1, keepdims=True)
+    relative = np.column_stack([mean / norm, np.log(norm)])
     controls = {
-        "length of the window": lengths[:, None],
+        "length of the window": np.log(lengths)[:, None],
         "mean rates": mean,
-        "mean rates / their norm": mean / norm,
+        "mean rates / their norm, and its logarithm": relative,
+        "the same, with two windows before": with_earlier(relative, 2),
     }
-    folds = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))
-
-    def scores(truth: NDArray, predicted: NDArray) -> NDArray[np.float64]:
-        f1 = f1_score(truth, predicted, average="macro")
-        return np.array([accuracy_score(truth, predicted), f1])
-
-    print("\nrat: accuracy, macro-F1      last 25 %      five-fold")
-    for name, values in controls.items():
-        model = logistic().fit(values[:n_train], y[:n_train])
-        late = scores(y[n_train:], model.predict(values[n_train:]))
-        cross = np.mean(
-            [scores(y[b], logistic().fit(values[a], y[a]).predict(values[b])) for a, b in folds],
-            axis=0,
-        )
-        print(f"{name:27s} {late[0]:.3f}, {late[1]:.3f}   {cross[0]:.3f}, {cross[1]:.3f}")
-    for name, labels in (("unsupervised", None), ("supervised", y)):
-        late, whole, cross, of_length = [], [], [], []
-        for seed in options.seeds:
-            given = None if labels is None else labels[:n_train]
-            model = TAVRNN(random_state=seed).fit(X[:n_train], given)
-            probe = logistic().fit(model.transform(X[:n_train]), y[:n_train])
-            late.append(scores(y[n_train:], probe.predict(model.transform(X[n_train:]))))
-            going_on = model.transform(X)[n_train:]
-            whole.append(scores(y[n_train:], probe.predict(going_on)))
-            of_length.append(abs(np.corrcoef(going_on.T, np.log(lengths[n_train:]))[-1, :-1]).max())
-            for a, b in folds:
-                model = TAVRNN(random_state=seed).fit(X[a], None if labels is None else y[a])
-                probe = logistic().fit(model.transform(X[a]), y[a])
-                cross.append(scores(y[b], probe.predict(model.transform(X[b]))))
-        for label, found in (
-            ("last 25 %, as a sequence of its own", late),
-            ("last 25 %, going on from the first 75 %", whole),
-            (
-                "five-fold",
-                np.array(cross).reshape(-1, 5, 2).mean(axis=1),
-            ),
-        ):
-            mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
-            print(
-                f"TAVRNN {name}, {label}: accuracy {mean[0]:.3f} ± {spread[0]:.3f}, "
-                f"macro-F1 {mean[1]:.3f} ± {spread[1]:.3f}"
-            )
-        print(f"   largest correlation with the log length: {np.mean(of_length):.2f}", flush=True)
+    print("\nrat: accuracy, macro-F1 of the held-out windows")
+    for protocol, parts in protocols.items():
+        print(f"\n{protocol}; mean ± standard deviation over {len(options.seeds)} seeds")
+        for name, values in controls.items():
+            score = np.mean([probed(values, y, *part) for part in parts], axis=0)
+            print(f"  {name:52s} {score[0]:.3f}, {score[1]:.3f}")
+        for kind, is_supervised in (("unsupervised", False), ("supervised", True)):
+            runs = [
+                rat_scores(X, y, lengths, parts, seed, is_supervised=is_supervised)
+                for seed in options.seeds
+            ]
+            for name in runs[0]:
+                scores = [run[name] for run in runs]
+                average, spread = np.mean(scores, axis=0), np.std(scores, axis=0)
+                label = f"TAVRNN {kind}, {name}"
+                print(
+                    f"  {label:52s} {average[0]:.3f} ± {spread[0]:.3f}, "
+                    f"{average[1]:.3f} ± {spread[1]:.3f}",
+                    flush=True,
+                )
 
 
 def worms(options: argparse.Namespace) -> None:
     paths = sorted((options.data / "worms").glob("*.npz"))
     prepared = [Recording.load(path).zscore().average_classes().zscore() for path in paths]
-    windows = sliding_windows(prepared, 16)
-    for name, supervised in (("unsupervised", False), ("supervised", True)):
+    windows = sliding_windows(prepared, 8)
+    print("\nworms, left out one by one: balanced accuracy, accuracy, macro-F1")
+    for name, is_supervised in (("unsupervised", False), ("supervised", True)):
         found = []
         for organism in np.unique(windows.groups):
             test = windows.groups == organism
             train, held = windows[~test], windows[test]
-            model = TAVRNN(random_state=0, max_epochs=options.epochs)
-            model.fit(train.X, train.y if supervised else None, groups=train.groups)
-            probe = make_pipeline(
-                StandardScaler(),
-                LogisticRegression(C=0.01, class_weight="balanced", max_iter=5000),
-            )
-            probe.fit(model.transform(train.X, groups=train.groups), train.y)
-            predicted = probe.predict(model.transform(held.X))
-            found.append(
-                (
-                    accuracy_score(held.y, predicted),
-                    balanced_accuracy_score(held.y, predicted),
-                    f1_score(held.y, predicted, average="macro"),
+            figures = []
+            for seed in options.seeds:
+                model = TAVRNN(random_state=seed, max_epochs=options.epochs)
+                model.fit(train.X, train.y if is_supervised else None, groups=train.groups)
+                probe = make_pipeline(
+                    StandardScaler(),
+                    LogisticRegression(C=0.01, class_weight="balanced", max_iter=5000),
                 )
-            )
-            print(name, organism, np.round(found[-1], 3), flush=True)
+                probe.fit(model.transform(train.X, groups=train.groups), train.y)
+                predicted = probe.predict(model.transform(held.X))
+                figures.append(
+                    (
+                        balanced_accuracy_score(held.y, predicted),
+                        accuracy_score(held.y, predicted),
+                        f1_score(held.y, predicted, average="macro"),
+                    )
+                )
+            found.append(np.mean(figures, axis=0))
+            print(f"  {name}, {organism}: {np.round(found[-1], 3)}", flush=True)
         mean, spread = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)
-        cells = ", ".join(f"{m:.3f}±{s:.3f}" for m, s in zip(mean, spread))
-        print(f"worms, TAVRNN {name}: accuracy, balanced accuracy, macro-F1 {cells}", flush=True)
+        cells = ", ".join(f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, spread))
+        print(f"TAVRNN {name}: {cells}", flush=True)
 
 
-PARTS = {"speed": speed, "memory": memory, "scaling": scaling, "rat": rat, "worms": worms}
+PARTS = {
+    "speed": speed,
+    "memory": memory,
+    "scaling": scaling,
+    "regimes": regimes,
+    "rat": rat,
+    "worms": worms,
+}
 
 
 def main() -> None:

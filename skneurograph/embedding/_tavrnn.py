@@ -156,7 +156,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] M. Khajehnejad, F. Habibollahi, A. Khajehnejad, C. French, B. J. Kagan, A. Razi
+    .. [1] M. Khajehnejad, F. Habibollahi, A. Khajehnejad, B. J. Kagan, A. Razi
        (2024). TAVRNN: Temporal attention-enhanced variational graph RNN captures neural
        dynamics and behavior. arXiv:2410.00665
     .. [2] V. A. Marchenko, L. A. Pastur (1967). Distribution of eigenvalues for some sets of
