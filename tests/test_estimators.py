@@ -79,11 +79,17 @@ CHECKS = [
     for estimator in map(cheap, CLASSES)
     for instance, check in estimator_checks_generator(checkable(estimator), legacy=True)
 ]
+# Checks that ask what was learnt; for the others a short training will do.
+ASK_WHAT_WAS_LEARNT = re.compile("_train$|_classes$|class_weight")
 
 
 @pytest.mark.parametrize(("instance", "check"), CHECKS)
 def test_scikit_learn_check(instance, check):
-    check(copy.deepcopy(instance))
+    instance = copy.deepcopy(instance)
+    name = getattr(check, "func", check).__name__
+    if "max_epochs" in instance.get_params() and not ASK_WHAT_WAS_LEARNT.search(name):
+        instance.set_params(max_epochs=2)
+    check(instance)
 
 
 @pytest.mark.parametrize("estimator", [cheap(c) for c in CLASSES], ids=[*ESTIMATORS])
@@ -96,7 +102,7 @@ def test_scikit_learn_runs_enough_checks(estimator):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["FlattenWindows", "RecurrentRegressor"])
+@pytest.mark.parametrize("name", ["FlattenWindows", "VARForecaster"])
 def test_check_estimator_passes_with_default_parameters(name):
     results = check_estimator(ESTIMATORS[name](), on_fail=None)
     assert {result["status"] for result in results} <= {"passed", "skipped"}
