@@ -178,7 +178,7 @@ def regimes(options: argparse.Namespace) -> None:
         X, regime = make_regimes(seed)
         train, test = np.arange(112), np.arange(112, 160)
         embeddings = {"mean rates": X.mean(axis=2)}
-        for name, given in (("TAVRNN", True), ("TAVRNN without activity_features", False)):
+        for name, given in (("TAVRNN", "mean"), ("TAVRNN without activity_features", None)):
             model = TAVRNN(random_state=seed, activity_features=given).fit(X[train])
             embeddings[name] = model.transform(X)
         for name, values in embeddings.items():

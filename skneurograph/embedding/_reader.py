@@ -49,7 +49,7 @@ class SnapshotReader:
     threshold: float
     weighted: bool
     node_features: Literal["identity", "weights", "exchangeable"]
-    activity_features: bool
+    activity_features: str | None
     dtype: torch.dtype
     scale: FeatureScale = field(init=False)
 
@@ -101,31 +101,29 @@ class SnapshotReader:
         n_nodes = 1 + len(columns)
         hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
-        means, levels, own = [], [], []
+        values, levels, own = [], [], []
+        measures = self.activity_features.split("+") if self.activity_features else []
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             graphs = self._graph(activity, lengths, recorded)
             adjacency = torch.from_numpy(graphs).to(self.dtype)
             hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
-            measured = measure_activity(activity, lengths, recorded)
-            means.append(measured.mean)
-            levels.append(measured.level)
+            measured = measure_activity(activity, lengths, recorded, measures)
+            values.append(measured.values)
+            levels.append(measured.levels)
             everywhere[rows] = recorded
             if self.node_features == "weights":
                 own.append(graphs)
             elif self.node_features == "exchangeable":
                 own.append(_strength(graphs, recorded))
-        measured = Activity(np.concatenate(means), np.concatenate(levels))
+        measured = Activity(np.concatenate(values), np.concatenate(levels))
         if learn:
             self.scale.fit(measured, everywhere)
         features = [np.concatenate(own)] if own else []
-        population = np.empty((len(windows), 0))
-        if self.activity_features:
-            features.append(self.scale.features(measured, everywhere))
-            population = self.scale.levels(measured)
-        joined = np.concatenate([np.empty((*everywhere.shape, 0)), *features], axis=2)
+        features.append(self.scale.features(measured, everywhere))
+        population = self.scale.levels(measured)
         return ReadWindows(
             hops,
-            torch.from_numpy(joined).to(self.dtype),
+            torch.from_numpy(np.concatenate(features, axis=2)).to(self.dtype),
             torch.from_numpy(population).to(self.dtype),
             everywhere,
         )

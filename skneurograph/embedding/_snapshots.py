@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,29 +120,55 @@ def connectivity(
 
 @dataclass(frozen=True)
 class Activity:
-    """What the neurons of windows do, apart from how active they are together.
+    """What the neurons of windows do, apart from how much they do together.
 
     Attributes
     ----------
-    mean : ndarray of shape (n_windows, n_neurons)
-        Mean activity of each neuron in units of ``level``.
-    level : ndarray of shape (n_windows,)
-        Root mean square over the recorded neurons of their mean activity.
+    values : ndarray of shape (n_windows, n_neurons, n_measures)
+        Measures of each neuron in units of ``levels``.
+    levels : ndarray of shape (n_windows, n_measures)
+        Root mean square of each measure over the recorded neurons.
     """
 
-    mean: NDArray[np.float64]
-    level: NDArray[np.float64]
+    values: NDArray[np.float64]
+    levels: NDArray[np.float64]
 
 
 def measure_activity(
-    activity: NDArray[np.float64], lengths: NDArray[np.intp], recorded: NDArray[np.bool_]
+    activity: NDArray[np.float64],
+    lengths: NDArray[np.intp],
+    recorded: NDArray[np.bool_],
+    measures: Sequence[str] = ("mean",),
 ) -> Activity:
-    """Measure the activity in windows; the arguments are those of `split_windows`."""
-    # Padding is 0, and so are neurons that are not recorded.
-    mean = activity.sum(axis=2) / np.maximum(lengths, 1)[:, None]
-    n_recorded = np.maximum(recorded.sum(axis=1), 1)
-    level = np.sqrt((mean**2).sum(axis=1) / n_recorded)
-    return Activity(mean / np.where(level > 0, level, 1.0)[:, None], level)
+    """Measure the activity in windows.
+
+    Parameters
+    ----------
+    activity, lengths, recorded : ndarray
+        As `split_windows` gives them.
+    measures : sequence of {"mean", "slope"}
+        The slope is the change over the window, by a straight line through its frames.
+
+    Returns
+    -------
+    Activity
+    """
+    count = np.maximum(lengths, 1)[:, None]
+    found = []
+    for measure in measures:
+        if measure == "mean":
+            weights = np.ones((len(lengths), activity.shape[2])) / count
+        else:
+            frames = np.arange(activity.shape[2])
+            time = np.where(frames < count, frames - (count - 1) / 2, 0.0)
+            squares = (time**2).sum(axis=1, keepdims=True)
+            weights = time * (count - 1) / np.where(squares > 0, squares, 1.0)
+        # Padding is 0, and so are neurons that are not recorded.
+        found.append((activity @ weights[:, :, None])[:, :, 0])
+    values = np.stack(found, axis=2) if found else np.empty((*activity.shape[:2], 0))
+    n_recorded = np.maximum(recorded.sum(axis=1), 1)[:, None]
+    levels = np.sqrt((values**2).sum(axis=1) / n_recorded)
+    return Activity(values / np.where(levels > 0, levels, 1.0)[:, None], levels)
 
 
 class FeatureScale:
@@ -159,38 +185,40 @@ class FeatureScale:
 
     def fit(self, measured: Activity, recorded: NDArray[np.bool_]) -> FeatureScale:
         """Learn mean and spread over the windows that hold a neuron."""
-        self.mean, self.spread = _moments(measured.mean, recorded, None)
+        self.mean, self.spread = _moments(measured.values, recorded, (0, 1))
         if self.own:
             common = self.spread
-            self.mean, self.spread = _moments(measured.mean, recorded, 0)
+            self.mean, self.spread = _moments(measured.values, recorded, 0)
             # A neuron that hardly varies in training must not shout later.
             self.spread = np.sqrt(self.spread**2 + (_LEAST_SPREAD * common) ** 2)
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
-        positive = measured.level[measured.level > 0]
-        self.unit = np.median(positive) if len(positive) else 1.0
-        logarithm = self._logarithm(measured.level)
-        spread = logarithm.std()
-        self.log_mean, self.log_spread = logarithm.mean(), spread if spread > 1e-8 else 1.0
+        positive = [column[column > 0] for column in measured.levels.T]
+        self.unit = np.array([np.median(column) if len(column) else 1.0 for column in positive])
+        logarithm = self._logarithm(measured.levels)
+        spread = logarithm.std(axis=0)
+        self.log_mean = logarithm.mean(axis=0)
+        self.log_spread = np.where(spread > 1e-8, spread, 1.0)
         return self
 
     def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give features (n_windows, n_neurons, 1), 0 for neurons that are not recorded."""
-        features: NDArray[np.float64] = (measured.mean - self.mean) / self.spread * recorded
-        return features[:, :, None]
+        """Give features (n_windows, n_neurons, n_measures), 0 for what is not recorded."""
+        features: NDArray[np.float64] = (measured.values - self.mean) / self.spread
+        return features * recorded[:, :, None]
 
     def levels(self, measured: Activity) -> NDArray[np.float64]:
-        """Give features of the population (n_windows, 1)."""
-        logarithm = self._logarithm(measured.level)
-        return ((logarithm - self.log_mean) / self.log_spread)[:, None]
+        """Give features of the population (n_windows, n_measures)."""
+        levels: NDArray[np.float64] = self._logarithm(measured.levels) - self.log_mean
+        return levels / self.log_spread
 
-    def _logarithm(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.log(np.maximum(level / self.unit, 1e-2))
+    def _logarithm(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log(np.maximum(levels / self.unit, 1e-2))
 
 
 def _moments(
-    values: NDArray[np.float64], there: NDArray[np.bool_], axis: int | None
+    values: NDArray[np.float64], there: NDArray[np.bool_], axis: int | tuple[int, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and spread of what is there, over windows or over everything."""
+    """Mean and spread of each measure where it is there, over windows or over everything."""
+    there = there[:, :, None]
     count = np.maximum(there.sum(axis=axis), 1)
     mean = np.where(there, values, 0.0).sum(axis=axis) / count
     variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axis) / count

@@ -77,10 +77,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ``"weights"``: its row of edge weights (and a read-out of its own).
         ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
         applies to any neurons, also those that no training window held.
-    activity_features : bool, default=True
-        Whether the mean activity of each neuron joins its features and is explained, too.
-        It is taken relative to the root mean square over the neurons of the window, and
+    activity_features : {"mean", "mean+slope"} or None, default="mean"
+        What of the activity of a neuron joins its features and is explained, too: its mean
+        in the window, and its change over the window, by a straight line through the frames.
+        Each is taken relative to the root mean square over the neurons of the window, and
         standardised; that root mean square itself is a feature of the history node.
+        None leaves the embedding to the graphs.
     attention_width : int, default=8
         States that temporal attention mixes: that of the snapshot and those before it.
         1 is no attention.
@@ -189,7 +191,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "threshold": [Interval(Real, 0, 1, closed="left")],
         "weighted": ["boolean"],
         "node_features": [StrOptions({"identity", "weights", "exchangeable"})],
-        "activity_features": ["boolean"],
+        "activity_features": [StrOptions({"mean", "mean+slope"}), None],
         "attention_width": [Interval(Integral, 1, None, closed="left")],
         "sequence_length": [None, Interval(Integral, 1, None, closed="left")],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
@@ -204,7 +206,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         threshold: float = 0.2,
         weighted: bool = True,
         node_features: Literal["identity", "weights", "exchangeable"] = "identity",
-        activity_features: bool = True,
+        activity_features: Literal["mean", "mean+slope"] | None = "mean",
         attention_width: int = 8,
         sequence_length: int | None = 8,
         kl_weight: float = 0.03,
@@ -490,7 +492,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _build_module(self, read: ReadWindows) -> SnapshotModel:
         return SnapshotModel(
             read.features.shape[2],
-            int(self.activity_features),
+            read.levels.shape[1],
             read.levels.shape[1],
             n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
             own_gains=self.node_features == "identity",

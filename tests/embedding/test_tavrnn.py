@@ -25,8 +25,8 @@ CHEAP = {"max_epochs": 3, "hidden_size": 6, "n_components": 3, "random_state": 0
 VARIANTS = [
     {},
     {"node_features": "weights", "weighted": False},
-    {"node_features": "exchangeable", "attention_width": 1},
-    {"activity_features": False, "noise_filter": False, "sequence_length": None},
+    {"node_features": "exchangeable", "attention_width": 1, "activity_features": "mean+slope"},
+    {"activity_features": None, "noise_filter": False, "sequence_length": None},
 ]
 
 
@@ -167,9 +167,13 @@ def test_windows_end_where_all_neurons_are_nan(X):
     expected = [np.flatnonzero(~np.isnan(window).all(axis=0))[-1] + 1 for window in X]
     np.testing.assert_array_equal(lengths, expected)
     np.testing.assert_array_equal(recorded.all(axis=0), [True, False, True, False, True, True])
-    measured = measure_activity(activity, lengths, recorded)
-    means = np.array([w[0, :n].mean() for w, n in zip(X, lengths)])
-    np.testing.assert_allclose(measured.mean[:, 0] * measured.level, means)
+    measured = measure_activity(activity, lengths, recorded, ("mean", "slope"))
+    found = measured.values[:, 0] * measured.levels
+    for window, n_frames, (mean, slope) in zip(X, lengths, found):
+        assert mean == pytest.approx(window[0, :n_frames].mean())
+        frames = np.arange(n_frames)
+        line = np.polyfit(frames, window[0, :n_frames], 1)
+        assert slope == pytest.approx(line[0] * (n_frames - 1))
 
 
 def test_windows_that_are_too_short_empty_or_without_edges_are_embedded_all_the_same():
