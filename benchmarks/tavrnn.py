@@ -178,7 +178,7 @@ def regimes(options: argparse.Namespace) -> None:
         X, regime = make_regimes(seed)
         train, test = np.arange(112), np.arange(112, 160)
         embeddings = {"mean rates": X.mean(axis=2)}
-        for name, given in (("TAVRNN", "mean"), ("TAVRNN without activity_features", None)):
+        for name, given in (("TAVRNN", "mean+slope"), ("TAVRNN without activity_features", None)):
             model = TAVRNN(random_state=seed, activity_features=given).fit(X[train])
             embeddings[name] = model.transform(X)
         for name, values in embeddings.items():
@@ -294,7 +294,14 @@ def rat(options: argparse.Namespace) -> None:
         print(f"\n{protocol}; mean ± standard deviation over {len(options.seeds)} seeds")
         for name, values in controls.items():
             score = np.mean([probed(values, y, *part) for part in parts], axis=0)
-            print(f"  {name:52s} {score[0]:.3f}, {score[1]:.3f}")
+            apart = np.mean(
+                [probed(without_length(values, lengths, part[0]), y, *part) for part in parts],
+                axis=0,
+            )
+            print(
+                f"  {name:52s} {score[0]:.3f}, {score[1]:.3f}"
+                f"; without what the length tells {apart[0]:.3f}, {apart[1]:.3f}"
+            )
         for kind, is_supervised in (("unsupervised", False), ("supervised", True)):
             runs = [
                 rat_scores(X, y, lengths, parts, seed, is_supervised=is_supervised)
@@ -362,7 +369,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--measure-memory", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)

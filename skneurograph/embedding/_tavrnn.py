@@ -77,7 +77,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ``"weights"``: its row of edge weights (and a read-out of its own).
         ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
         applies to any neurons, also those that no training window held.
-    activity_features : {"mean", "mean+slope"} or None, default="mean"
+    activity_features : {"mean", "mean+slope"} or None, default="mean+slope"
         What of the activity of a neuron joins its features and is explained, too: its mean
         in the window, and its change over the window, by a straight line through the frames.
         Each is taken relative to the root mean square over the neurons of the window, and
@@ -206,7 +206,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         threshold: float = 0.2,
         weighted: bool = True,
         node_features: Literal["identity", "weights", "exchangeable"] = "identity",
-        activity_features: Literal["mean", "mean+slope"] | None = "mean",
+        activity_features: Literal["mean", "mean+slope"] | None = "mean+slope",
         attention_width: int = 8,
         sequence_length: int | None = 8,
         kl_weight: float = 0.03,
