@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from skneurograph.embedding._snapshots import (
     FeatureScale,
     connectivity,
     measure_activity,
+    measure_halves,
     split_windows,
 )
 from skneurograph.lazy import LazyWindows
@@ -101,32 +102,37 @@ class SnapshotReader:
         n_nodes = 1 + len(columns)
         hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
-        values, levels, own = [], [], []
+        measured, halves, own = [], [], []
         measures = self.activity_features.split("+") if self.activity_features else []
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             graphs = self._graph(activity, lengths, recorded)
             adjacency = torch.from_numpy(graphs).to(self.dtype)
             hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
-            measured = measure_activity(activity, lengths, recorded, measures)
-            values.append(measured.values)
-            levels.append(measured.levels)
+            measured.append(measure_activity(activity, lengths, recorded, measures))
+            if learn:
+                halves.append(measure_halves(activity, lengths, recorded, measures))
             everywhere[rows] = recorded
             if self.node_features == "weights":
                 own.append(graphs)
             elif self.node_features == "exchangeable":
                 own.append(_strength(graphs, recorded))
-        measured = Activity(np.concatenate(values), np.concatenate(levels))
+        whole = _joined(measured)
         if learn:
-            self.scale.fit(measured, everywhere)
+            even, odd = map(_joined, zip(*halves))
+            self.scale.fit(whole, (even, odd), everywhere)
         features = [np.concatenate(own)] if own else []
-        features.append(self.scale.features(measured, everywhere))
-        population = self.scale.levels(measured)
+        features.append(self.scale.features(whole, everywhere))
+        population = self.scale.levels(whole)
         return ReadWindows(
             hops,
             torch.from_numpy(np.concatenate(features, axis=2)).to(self.dtype),
             torch.from_numpy(population).to(self.dtype),
             everywhere,
         )
+
+
+def _joined(parts: Iterable[Activity]) -> Activity:
+    return Activity(*map(np.concatenate, zip(*parts)))
 
 
 def _strength(graphs: NDArray[np.float64], recorded: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
     "connectivity",
     "held_columns",
     "measure_activity",
+    "measure_halves",
     "split_windows",
 ]
 
@@ -27,6 +28,8 @@ _LEAST_FRAMES = 3
 _CHUNK_ELEMENTS = 4_000_000
 # The spread of a feature is at least this part of its spread over all neurons.
 _LEAST_SPREAD = 0.1
+# Fewer windows do not tell whether a feature is reliable.
+_LEAST_WINDOWS = 8
 
 
 def split_windows(
@@ -118,8 +121,7 @@ def connectivity(
     return np.where(edges, graphs, 0.0) if weighted else edges.astype(np.float64)
 
 
-@dataclass(frozen=True)
-class Activity:
+class Activity(NamedTuple):
     """What the neurons of windows do, apart from how much they do together.
 
     Attributes
@@ -128,17 +130,20 @@ class Activity:
         Measures of each neuron in units of ``levels``.
     levels : ndarray of shape (n_windows, n_measures)
         Root mean square of each measure over the recorded neurons.
+    defined : ndarray of bool, shape (n_windows, n_measures)
+        Whether the window has the frames for it: one for a mean, two for a slope.
     """
 
     values: NDArray[np.float64]
     levels: NDArray[np.float64]
+    defined: NDArray[np.bool_]
 
 
 def measure_activity(
     activity: NDArray[np.float64],
     lengths: NDArray[np.intp],
     recorded: NDArray[np.bool_],
-    measures: Sequence[str] = ("mean",),
+    measures: Sequence[str],
 ) -> Activity:
     """Measure the activity in windows.
 
@@ -153,42 +158,68 @@ def measure_activity(
     -------
     Activity
     """
-    count = np.maximum(lengths, 1)[:, None]
-    found = []
-    for measure in measures:
-        if measure == "mean":
-            weights = np.ones((len(lengths), activity.shape[2])) / count
-        else:
-            frames = np.arange(activity.shape[2])
-            time = np.where(frames < count, frames - (count - 1) / 2, 0.0)
-            squares = (time**2).sum(axis=1, keepdims=True)
-            weights = time * (count - 1) / np.where(squares > 0, squares, 1.0)
-        # Padding is 0, and so are neurons that are not recorded.
-        found.append((activity @ weights[:, :, None])[:, :, 0])
-    values = np.stack(found, axis=2) if found else np.empty((*activity.shape[:2], 0))
+    # Padding is 0, and so are neurons that are not recorded.
+    count = lengths[:, None]
+    frames = np.arange(activity.shape[2])
+    time = np.where(frames < count, frames - (count - 1) / 2, 0.0)
+    squares = (time**2).sum(axis=1, keepdims=True)
+    weights = {
+        "mean": (frames < count) / np.maximum(count, 1),
+        "slope": time * (count - 1) / np.where(squares > 0, squares, 1.0),
+    }
+    least = {"mean": 1, "slope": 2}
+    chosen = np.empty((*time.shape, len(measures)))
+    for k, measure in enumerate(measures):
+        chosen[:, :, k] = weights[measure]
+    values = activity @ chosen
     n_recorded = np.maximum(recorded.sum(axis=1), 1)[:, None]
     levels = np.sqrt((values**2).sum(axis=1) / n_recorded)
-    return Activity(values / np.where(levels > 0, levels, 1.0)[:, None], levels)
+    values /= np.where(levels > 0, levels, 1.0)[:, None]
+    return Activity(values, levels, count >= np.array([least[name] for name in measures]))
+
+
+def measure_halves(
+    activity: NDArray[np.float64],
+    lengths: NDArray[np.intp],
+    recorded: NDArray[np.bool_],
+    measures: Sequence[str],
+) -> tuple[Activity, Activity]:
+    """Measure the activity in every other frame of windows, and in the frames between."""
+    even = measure_activity(activity[:, :, ::2], (lengths + 1) // 2, recorded, measures)
+    odd = measure_activity(activity[:, :, 1::2], lengths // 2, recorded, measures)
+    return even, odd
 
 
 class FeatureScale:
-    """Standardise features by those of the training windows.
+    """Standardise features by those of the training windows, and say how far to trust them.
+
+    A feature is reliable as far as every other frame of a window tells the same as the frames
+    between do: the correlation of the two over windows, less a standard error, carried over
+    to whole windows by the formula of Spearman and Brown.
 
     Parameters
     ----------
     own : bool
-        Whether each neuron has its own mean and spread, or all share them.
+        Whether each neuron has its own mean, spread and reliability, or all share them.
+
+    Attributes
+    ----------
+    reliability : ndarray of shape (n_neurons, n_measures) or (1, n_measures)
+        From 0 to 1.
     """
 
     def __init__(self, *, own: bool) -> None:
         self.own = own
 
-    def fit(self, measured: Activity, recorded: NDArray[np.bool_]) -> FeatureScale:
+    def fit(
+        self, measured: Activity, halves: tuple[Activity, Activity], recorded: NDArray[np.bool_]
+    ) -> FeatureScale:
         """Learn mean and spread over the windows that hold a neuron."""
-        self.mean, self.spread = _moments(measured.values, recorded, (0, 1))
+        there = recorded[:, :, None]
+        self.mean, self.spread = _moments(measured.values, there, (0, 1))
         if self.own:
             common = self.spread
-            self.mean, self.spread = _moments(measured.values, recorded, 0)
+            self.mean, self.spread = _moments(measured.values, there, (0,))
             # A neuron that hardly varies in training must not shout later.
             self.spread = np.sqrt(self.spread**2 + (_LEAST_SPREAD * common) ** 2)
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
@@ -198,6 +229,15 @@ class FeatureScale:
         spread = logarithm.std(axis=0)
         self.log_mean = logarithm.mean(axis=0)
         self.log_spread = np.where(spread > 1e-8, spread, 1.0)
+
+        even, odd = halves
+        defined = even.defined & odd.defined
+        axes = (0,) if self.own else (0, 1)
+        self.reliability = np.atleast_2d(
+            _reliability(even.values, odd.values, there & defined[:, None], axes)
+        )
+        logarithms = self._logarithm(even.levels), self._logarithm(odd.levels)
+        self.level_reliability = _reliability(*logarithms, defined, (0,))
         return self
 
     def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -206,20 +246,37 @@ class FeatureScale:
         return features * recorded[:, :, None]
 
     def levels(self, measured: Activity) -> NDArray[np.float64]:
-        """Give features of the population (n_windows, n_measures)."""
+        """Give features of the population (n_windows, n_measures), as far as reliable."""
         levels: NDArray[np.float64] = self._logarithm(measured.levels) - self.log_mean
-        return levels / self.log_spread
+        return levels / self.log_spread * self.level_reliability
 
     def _logarithm(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log(np.maximum(levels / self.unit, 1e-2))
 
 
 def _moments(
-    values: NDArray[np.float64], there: NDArray[np.bool_], axis: int | tuple[int, int]
+    values: NDArray[np.float64], there: NDArray[np.bool_], axes: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and spread of each measure where it is there, over windows or over everything."""
-    there = there[:, :, None]
-    count = np.maximum(there.sum(axis=axis), 1)
-    mean = np.where(there, values, 0.0).sum(axis=axis) / count
-    variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axis) / count
+    count = np.maximum(there.sum(axis=axes), 1)
+    mean = np.where(there, values, 0.0).sum(axis=axes) / count
+    variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axes) / count
     return mean, np.sqrt(variance)
+
+
+def _reliability(
+    even: NDArray[np.float64],
+    odd: NDArray[np.float64],
+    there: NDArray[np.bool_],
+    axes: tuple[int, ...],
+) -> NDArray[np.float64]:
+    """Reliability of the mean of two halves; 1 if too few windows have them to tell."""
+    count = there.sum(axis=axes)
+    means, spreads = zip(*(_moments(half, there, axes) for half in (even, odd)))
+    product = np.where(there, (even - means[0]) * (odd - means[1]), 0.0).sum(axis=axes)
+    scale = np.maximum(count, 1) * spreads[0] * spreads[1]
+    correlation = product / np.where(scale > 0, scale, np.inf)
+    n_windows = np.maximum(there.any(axis=axes[1:]).sum(axis=0), 1)
+    correlation = np.maximum(correlation - (1 - correlation**2) / np.sqrt(n_windows), 0.0)
+    reliability: NDArray[np.float64] = 2 * correlation / (1 + correlation)
+    return np.where(n_windows >= _LEAST_WINDOWS, reliability, 1.0)

@@ -492,7 +492,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _build_module(self, read: ReadWindows) -> SnapshotModel:
         return SnapshotModel(
             read.features.shape[2],
-            read.levels.shape[1],
+            torch.from_numpy(self._reader.scale.reliability),
             read.levels.shape[1],
             n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
             own_gains=self.node_features == "identity",

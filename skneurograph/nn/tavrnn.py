@@ -44,8 +44,9 @@ class SnapshotModel(nn.Module):
     ----------
     n_features : int
         Features of a neuron.
-    n_explained : int
-        How many of them, the last ones, are to be explained.
+    reliability : Tensor of shape (n_neurons, n_explained) or (1, n_explained)
+        How far to trust the last features of a neuron, from 0 to 1, which are to be
+        explained, too: by that they are multiplied, and their likelihood is.
     n_levels : int
         Features of the population, which the history node reads.
     n_identities : int or None
@@ -73,10 +74,12 @@ class SnapshotModel(nn.Module):
        (2019). Variational graph recurrent neural networks. NeurIPS. arXiv:1908.09710
     """
 
+    reliability: Tensor
+
     def __init__(
         self,
         n_features: int,
-        n_explained: int,
+        reliability: Tensor,
         n_levels: int,
         *,
         n_identities: int | None,
@@ -89,7 +92,8 @@ class SnapshotModel(nn.Module):
         label_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        self.n_explained = n_explained
+        n_explained = reliability.shape[1]
+        self.register_buffer("reliability", reliability)
         self.n_components = n_components
         self.kl_weight = kl_weight
         self.label_weight = label_weight
@@ -208,8 +212,9 @@ class SnapshotModel(nn.Module):
         edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, hops.flatten(0, 1))
         # Gaussian, up to a constant; a feature has the same variance for all neurons.
         expected = self.baselines + self._mapped(self.loadings, walk.latents[:, :, 0])
-        error = features[..., features.shape[-1] - self.n_explained :] - expected
-        fit = 0.5 * (self.precision - error.square() * self.precision.exp()).sum(dim=-1)
+        error = features[..., features.shape[-1] - self.reliability.shape[1] :] - expected
+        fit = self.precision - error.square() * self.precision.exp()
+        fit = 0.5 * (self.reliability * fit).sum(dim=-1)
         return SnapshotTerms(
             edges.view(there.shape[:2]),
             (fit * there[..., 1:]).sum(dim=-1),
@@ -237,6 +242,8 @@ class SnapshotModel(nn.Module):
 
     def _node_features(self, features: Tensor, levels: Tensor) -> Tensor:
         """phi_x of all nodes, the history node first."""
+        n_trusted = features.shape[-1] - self.reliability.shape[1]
+        features = features * F.pad(self.reliability, (n_trusted, 0), value=1.0)
         if len(self.gains) == 1:
             neurons = features @ self.gains[0] + self.offsets[0]
         else:

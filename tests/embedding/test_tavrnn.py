@@ -16,7 +16,13 @@ from skorch.callbacks import Callback
 
 from skneurograph import Recording
 from skneurograph.embedding import TAVRNN
-from skneurograph.embedding._snapshots import connectivity, measure_activity, split_windows
+from skneurograph.embedding._snapshots import (
+    FeatureScale,
+    connectivity,
+    measure_activity,
+    measure_halves,
+    split_windows,
+)
 from skneurograph.graph_inference import CorrelationGraph
 from tests.conftest import REAL_WORMS
 
@@ -174,6 +180,44 @@ def test_windows_end_where_all_neurons_are_nan(X):
         frames = np.arange(n_frames)
         line = np.polyfit(frames, window[0, :n_frames], 1)
         assert slope == pytest.approx(line[0] * (n_frames - 1))
+
+
+def measured_scale(X, measures=("mean", "slope"), own=True):
+    (_, activity, lengths, recorded), *_ = split_windows(X, np.arange(X.shape[1]))
+    halves = measure_halves(activity, lengths, recorded, measures)
+    whole = measure_activity(activity, lengths, recorded, measures)
+    return FeatureScale(own=own).fit(whole, halves, recorded)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_activity_counts_as_far_as_it_is_more_than_what_frames_vary_by_chance(own):
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(2000, 60, 1))
+    noise = 3 * rng.normal(size=(2000, 60, 20))
+    reliability = measured_scale(signal + noise, own=own).reliability
+    assert reliability.shape == (60 if own else 1, 2)
+    # Variance 1 of the signal, 9 / 20 of the mean of the noise; the slope is all noise.
+    assert reliability[:, 0].mean() == pytest.approx(1 / (1 + 9 / 20), abs=0.03)
+    assert reliability[:, 1].mean() < 0.02
+    # A signal that all neurons share makes the level of a window, not its pattern.
+    shared = np.abs(signal[:, :1]) + 0.3 * noise
+    scale = measured_scale(shared, own=own)
+    assert scale.level_reliability[0] > 0.95
+    assert scale.reliability[:, 0].mean() < 0.5
+
+
+def test_noise_that_neurons_share_is_not_mistaken_for_a_reliable_level():
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.normal(size=(500, 10, 20)) + 2 * rng.normal(size=(500, 1, 20)))
+    assert measured_scale(X).level_reliability.max() < 0.1
+
+
+def test_too_few_windows_to_tell_what_is_reliable_are_trusted():
+    X = np.random.default_rng(0).normal(size=(5, 4, 12))
+    assert (measured_scale(X).reliability == 1).all()
+    short = np.random.default_rng(0).normal(size=(50, 4, 3))  # half of it has no slope
+    assert (measured_scale(short).reliability[:, 1] == 1).all()
+    assert (measured_scale(short).reliability[:, 0] < 1).all()
 
 
 def test_windows_that_are_too_short_empty_or_without_edges_are_embedded_all_the_same():

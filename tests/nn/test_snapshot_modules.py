@@ -45,6 +45,10 @@ def make_inputs(missing=((0, 1), (3, 0), (8, 2)), **shape):
     return hops, features, levels, labels
 
 
+def make_reliability(n_identities):
+    return torch.linspace(0.2, 1, 2 * (n_identities or 1)).view(-1, 2)
+
+
 def make_model(n_identities=N_NEURONS, width=3, **options):
     settings = {
         "n_identities": n_identities,
@@ -55,7 +59,7 @@ def make_model(n_identities=N_NEURONS, width=3, **options):
         "n_classes": 2,
         **options,
     }
-    model = SnapshotModel(N_FEATURES, 2, 1, **settings).double()
+    model = SnapshotModel(N_FEATURES, make_reliability(n_identities), 1, **settings).double()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -342,7 +346,7 @@ def test_identified_neurons_in_another_order_follow_their_parameters():
     turned = (hops[:, :, nodes][..., nodes], features[:, :, order], levels, labels)
     assert not torch.allclose(model(*turned), expected)
     with torch.no_grad():
-        for name in ("gains", "offsets", "joins", "loadings", "baselines"):
+        for name in ("gains", "offsets", "joins", "loadings", "baselines", "reliability"):
             getattr(model, name).copy_(getattr(model, name)[order].clone())
     torch.testing.assert_close(model(*turned), expected)
 
@@ -410,4 +414,32 @@ def test_nothing_is_read_from_memory_before_it_is_written(n_times, width):
     assert loss.isfinite().all()
     assert all(
         value.grad.isfinite().all() for value in model.parameters() if value.grad is not None
+    )
+
+
+def test_activity_is_explained_by_a_gaussian_as_far_as_it_is_reliable():
+    hops, features, levels, _ = make_inputs()
+    model = make_model().eval()
+    walk = model.walk(hops, features, levels)
+    total = torch.zeros(N_TIMES, 2).double()
+    for neuron in range(N_NEURONS):
+        mean = walk.latents[:, :, 0] @ model.loadings[neuron] + model.baselines[neuron]
+        normal = torch.distributions.Normal(mean, (-model.precision / 2).exp())
+        logarithm = normal.log_prob(features[:, :, neuron, 1:]) + 0.5 * math.log(2 * math.pi)
+        held = hops[..., 0, 1 + neuron] != 0
+        total = total + (model.reliability[neuron] * logarithm).sum(dim=-1) * held
+    torch.testing.assert_close(model.terms(walk, hops, features).features, total)
+
+
+def test_what_is_not_reliable_is_neither_heard_nor_explained():
+    hops, features, levels, labels = make_inputs()
+    model = make_model().eval()
+    changed = features.clone()
+    changed[..., 2, 1] += 1
+    assert not torch.allclose(
+        model(hops, changed, levels, labels), model(hops, features, levels, labels)
+    )
+    model.reliability[2, 0] = 0
+    torch.testing.assert_close(
+        model(hops, changed, levels, labels), model(hops, features, levels, labels)
     )
