@@ -20,6 +20,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def regimes(options: argparse.Namespace) -> None:
         X, regime = make_regimes(seed)
         train, test = np.arange(112), np.arange(112, 160)
         embeddings = {"mean rates": X.mean(axis=2)}
-        for name, given in (("TAVRNN", "mean+slope"), ("TAVRNN without activity_features", None)):
+        for name, given in (("TAVRNN", "mean"), ("TAVRNN without activity_features", None)):
             model = TAVRNN(random_state=seed, activity_features=given).fit(X[train])
             embeddings[name] = model.transform(X)
         for name, values in embeddings.items():
@@ -323,14 +324,17 @@ def worms(options: argparse.Namespace) -> None:
     prepared = [Recording.load(path).zscore().average_classes().zscore() for path in paths]
     windows = sliding_windows(prepared, 8)
     print("\nworms, left out one by one: balanced accuracy, accuracy, macro-F1")
-    for name, is_supervised in (("unsupervised", False), ("supervised", True)):
+    for features, is_supervised in itertools.product(("mean", "mean+slope"), (False, True)):
+        name = f"{features}, {'supervised' if is_supervised else 'unsupervised'}"
         found = []
         for organism in np.unique(windows.groups):
             test = windows.groups == organism
             train, held = windows[~test], windows[test]
             figures = []
             for seed in options.seeds:
-                model = TAVRNN(random_state=seed, max_epochs=options.epochs)
+                model = TAVRNN(
+                    activity_features=features, max_epochs=options.epochs, random_state=seed
+                )
                 model.fit(train.X, train.y if is_supervised else None, groups=train.groups)
                 probe = make_pipeline(
                     StandardScaler(),

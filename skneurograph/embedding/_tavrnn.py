@@ -77,12 +77,14 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         ``"weights"``: its row of edge weights (and a read-out of its own).
         ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
         applies to any neurons, also those that no training window held.
-    activity_features : {"mean", "mean+slope"} or None, default="mean+slope"
+    activity_features : {"mean", "mean+slope"} or None, default="mean"
         What of the activity of a neuron joins its features and is explained, too: its mean
-        in the window, and its change over the window, by a straight line through the frames.
-        Each is taken relative to the root mean square over the neurons of the window, and
-        standardised; that root mean square itself is a feature of the history node.
-        None leaves the embedding to the graphs.
+        in the window, and its change over the window, by a straight line through the frames,
+        which tells much where signals are slow. Each is taken relative to the root mean
+        square over the neurons of the window, standardised, and counts as far as it is
+        reliable: as far as every other frame tells what the frames between tell. That root
+        mean square itself is a feature of the history node. None leaves the embedding to the
+        graphs.
     attention_width : int, default=8
         States that temporal attention mixes: that of the snapshot and those before it.
         1 is no attention.
@@ -206,7 +208,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         threshold: float = 0.2,
         weighted: bool = True,
         node_features: Literal["identity", "weights", "exchangeable"] = "identity",
-        activity_features: Literal["mean", "mean+slope"] | None = "mean+slope",
+        activity_features: Literal["mean", "mean+slope"] | None = "mean",
         attention_width: int = 8,
         sequence_length: int | None = 8,
         kl_weight: float = 0.03,

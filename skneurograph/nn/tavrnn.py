@@ -46,7 +46,7 @@ class SnapshotModel(nn.Module):
         Features of a neuron.
     reliability : Tensor of shape (n_neurons, n_explained) or (1, n_explained)
         How far to trust the last features of a neuron, from 0 to 1, which are to be
-        explained, too: by that they are multiplied, and their likelihood is.
+        explained, too: their likelihood is multiplied by that, and they by its root.
     n_levels : int
         Features of the population, which the history node reads.
     n_identities : int or None
@@ -243,7 +243,7 @@ class SnapshotModel(nn.Module):
     def _node_features(self, features: Tensor, levels: Tensor) -> Tensor:
         """phi_x of all nodes, the history node first."""
         n_trusted = features.shape[-1] - self.reliability.shape[1]
-        features = features * F.pad(self.reliability, (n_trusted, 0), value=1.0)
+        features = features * F.pad(self.reliability.sqrt(), (n_trusted, 0), value=1.0)
         if len(self.gains) == 1:
             neurons = features @ self.gains[0] + self.offsets[0]
         else:

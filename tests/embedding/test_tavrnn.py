@@ -31,7 +31,7 @@ CHEAP = {"max_epochs": 3, "hidden_size": 6, "n_components": 3, "random_state": 0
 VARIANTS = [
     {},
     {"node_features": "weights", "weighted": False},
-    {"node_features": "exchangeable", "attention_width": 1, "activity_features": "mean"},
+    {"node_features": "exchangeable", "attention_width": 1, "activity_features": "mean+slope"},
     {"activity_features": None, "noise_filter": False, "sequence_length": None},
 ]
 
