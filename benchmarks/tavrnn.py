@@ -325,7 +325,7 @@ def worms(options: argparse.Namespace) -> None:
     windows = sliding_windows(prepared, 8, step=4)
     held_out = [windows.groups == organism for organism in np.unique(windows.groups)]
 
-    def scores(train: NDArray, test: NDArray, part: NDArray[np.bool_], C: float) -> NDArray:  # noqa: N803
+    def scores(train: NDArray, test: NDArray, part: NDArray[np.bool_], C: float) -> NDArray:
         probe = make_pipeline(
             StandardScaler(), LogisticRegression(C=C, class_weight="balanced", max_iter=5000)
         )
