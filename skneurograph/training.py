@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 from skneurograph.lazy import LazyWindows
 
 __all__ = [
+    "BatchSource",
     "TrainingData",
     "TrainingOptions",
     "cut_windows",
@@ -100,15 +101,42 @@ class TrainingData:
     weight : ndarray of float64, shape (n_windows,)
     columns : ndarray of int or None
         The neurons that the network sees; None for all.
+    min_steps_per_epoch : int
+        Fewer windows are visited again until an epoch has so many steps.
     """
 
     X: NDArray | LazyWindows
     y: NDArray
     weight: NDArray[np.float64]
     columns: NDArray[np.integer] | None = None
+    min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def n_steps(self, batch_size: int) -> int:
+        """Count the steps of an epoch, at most."""
+        return _steps_per_epoch(len(self), batch_size, self.min_steps_per_epoch)
+
+    def batches(
+        self, batch_size: int, device: torch.device, rng: np.random.Generator | None
+    ) -> Iterable[Any]:
+        """Mini-batches of an epoch; without ``rng`` in order, to evaluate."""
+        return _Batches(self, batch_size, device, rng)
+
+
+class BatchSource(Protocol):
+    """What `train` reads: `TrainingData`, or data that make batches in a way of their own."""
+
+    def __len__(self) -> int: ...
+
+    def n_steps(self, batch_size: int) -> int:
+        """Count the steps of an epoch, at most."""
+
+    def batches(
+        self, batch_size: int, device: torch.device, rng: np.random.Generator | None
+    ) -> Iterable[Any]:
+        """Give inputs of the module, and its target with a weight for each entry of the loss."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +155,6 @@ class TrainingOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     verbose: int = 0
     callbacks: tuple[Any, ...] = ()
-    min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH
     undecayed: tuple[str, ...] = ()
 
 
@@ -149,9 +176,7 @@ class _Batches:
         batch_size: int,
         device: torch.device,
         rng: np.random.Generator | None,
-        min_steps_per_epoch: int,
     ) -> None:
-        self.min_steps_per_epoch = min_steps_per_epoch
         self.data = data
         self.batch_size = batch_size
         self.device = device
@@ -180,7 +205,7 @@ class _Batches:
                     left -= 1
 
     def _n_steps(self) -> int:
-        return _steps_per_epoch(len(self.data), self.batch_size, self.min_steps_per_epoch)
+        return self.data.n_steps(self.batch_size)
 
     def _draw(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n_windows = len(self.data)
@@ -215,12 +240,10 @@ class _Net(NeuralNet):
         *args: Any,
         loss: Callable[..., Tensor],
         seed: int = 0,
-        min_steps_per_epoch: int = _MIN_STEPS_PER_EPOCH,
         **kwargs: Any,
     ) -> None:
         self.loss = loss
         self.seed = seed
-        self.min_steps_per_epoch = min_steps_per_epoch
         super().__init__(*args, criterion=nn.Module, **kwargs)
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> NeuralNet:
@@ -244,10 +267,9 @@ class _Net(NeuralNet):
         super().__setstate__(state)
         self.module = self.module_
 
-    def get_iterator(self, dataset: TrainingData, training: bool = False) -> _Batches:
+    def get_iterator(self, dataset: BatchSource, training: bool = False) -> Iterable[Any]:
         rng = np.random.default_rng(self.seed) if training else None
-        device = torch.device(self.device)
-        return _Batches(dataset, self.batch_size, device, rng, self.min_steps_per_epoch)
+        return dataset.batches(self.batch_size, torch.device(self.device), rng)
 
     def get_loss(
         self, y_pred: Tensor, y_true: tuple[Tensor, Tensor], X: Any = None, training: bool = False
@@ -259,8 +281,8 @@ class _Net(NeuralNet):
         """Accept what the estimators have validated."""
 
     def get_split_datasets(
-        self, X: tuple[TrainingData, TrainingData | None], y: Any = None, **fit_params: Any
-    ) -> tuple[TrainingData, TrainingData | None]:
+        self, X: tuple[BatchSource, BatchSource | None], y: Any = None, **fit_params: Any
+    ) -> tuple[BatchSource, BatchSource | None]:
         return X
 
 
@@ -338,8 +360,8 @@ def hold_out(
 def train(
     module: nn.Module,
     loss: Callable[..., Tensor],
-    data: TrainingData,
-    validation: TrainingData | None,
+    data: BatchSource,
+    validation: BatchSource | None,
     options: TrainingOptions,
     seed: int,
 ) -> NeuralNet:
@@ -355,7 +377,7 @@ def train(
         On the CPU; initialised by the caller under `seeded`.
     loss : callable
         ``loss(output, target, training) -> (n_windows,)``.
-    data, validation : TrainingData
+    data, validation : TrainingData or another BatchSource
         Validation is needed for ``options.patience``.
     options : TrainingOptions
     seed : int
@@ -365,7 +387,7 @@ def train(
     -------
     skorch.NeuralNet
     """
-    n_steps = _steps_per_epoch(len(data), options.batch_size, options.min_steps_per_epoch)
+    n_steps = data.n_steps(options.batch_size)
     callbacks: list[Any] = [
         (
             "schedule",
@@ -388,7 +410,6 @@ def train(
         module,
         loss=loss,
         seed=seed,
-        min_steps_per_epoch=options.min_steps_per_epoch,
         optimizer=torch.optim.AdamW,
         optimizer__weight_decay=options.weight_decay,
         optimizer__fused=True,

@@ -22,6 +22,16 @@ def fold(table, n_times):
     return table[:, columns].reshape(len(table), n_neurons, n_times)
 
 
+def apart(estimator, X):
+    """Arguments by which each window is a sequence of its own, where windows form sequences.
+
+    TAVRNN is the one exception to "a window does not depend on the others": a row of a
+    table, or one of shuffled windows, then follows none. See
+    tests/embedding/test_tavrnn.py for what holds of windows in sequence.
+    """
+    return {"groups": np.arange(len(X))} if type(estimator).__name__ == "TAVRNN" else {}
+
+
 class _Folded:
     """Fit the estimator to folded tables; made for one class by `folded`."""
 
@@ -36,7 +46,8 @@ class _Folded:
         else:
             X = validate_data(self, X, **options)
         inner = self._estimator_class(**self.get_params(deep=False))
-        self.inner_ = inner.fit(fold(X, self._n_times), y)
+        windows = fold(X, self._n_times)
+        self.inner_ = inner.fit(windows, y, **apart(inner, windows))
         for name in ("classes_", "n_iter_", "graph_"):
             if hasattr(inner, name):
                 setattr(self, name, getattr(inner, name))
@@ -69,7 +80,8 @@ class _Folded:
 
 def _method(name):
     def call(self, X):
-        return getattr(self.inner_, name)(self._folded(X))
+        windows = self._folded(X)
+        return getattr(self.inner_, name)(windows, **apart(self.inner_, windows))
 
     call.__name__ = name
     return call

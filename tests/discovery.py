@@ -14,6 +14,7 @@ CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 CHEAPER = {
     "MARBLE": {"max_epochs": 3},
     "RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "n_prediction_steps": 3},
+    "TAVRNN": {"max_epochs": 2, "hidden_size": 8, "n_components": 3},
 }
 
 

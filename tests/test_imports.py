@@ -32,7 +32,7 @@ ALLOWED = {
         "lazy",
         "metrics",
     },
-    "embedding": {"_net_estimator", "training", "nn", "validation", "lazy"},
+    "embedding": {"graph_inference", "_net_estimator", "training", "nn", "validation", "lazy"},
     "metrics": set(),
     "datasets": {"recordings"},
     "plotting": {"model_selection", "metrics"},

@@ -493,7 +493,10 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self, module: ContrastiveFlow, n_points: int, device: torch.device, seed: int
     ) -> Any:
         data = TrainingData(
-            np.arange(n_points, dtype=np.float64)[:, None], np.zeros(n_points), np.ones(n_points)
+            np.arange(n_points, dtype=np.float64)[:, None],
+            np.zeros(n_points),
+            np.ones(n_points),
+            min_steps_per_epoch=_MIN_STEPS_PER_EPOCH,
         )
         options = TrainingOptions(
             max_epochs=self.max_epochs,
@@ -503,7 +506,6 @@ class MARBLE(TransformerMixin, BaseEstimator):
             device=device,
             verbose=int(self.verbose),
             callbacks=tuple(self.callbacks or ()),
-            min_steps_per_epoch=_MIN_STEPS_PER_EPOCH,
             undecayed=("log_temperature", "grid.logit") if module.grid else ("log_temperature",),
         )
         return train(module, computed_loss, data, None, options, seed)

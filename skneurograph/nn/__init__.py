@@ -23,6 +23,8 @@ from skneurograph.nn.messages import FactorizedMessages, PairMessages, sum_of_re
 from skneurograph.nn.pairwise import pair_scores
 from skneurograph.nn.recurrent import RecurrentDecoder
 from skneurograph.nn.relational import RelationalModel, computed_loss, sample_types
+from skneurograph.nn.snapshots import edge_likelihood, join_history
+from skneurograph.nn.tavrnn import SnapshotModel
 
 __all__ = [
     "SILENT",
@@ -47,10 +49,13 @@ __all__ = [
     "RelationalModel",
     "SharedDropout",
     "SharedGraph",
+    "SnapshotModel",
     "Standardised",
     "TimeGrid",
     "computed_loss",
     "cross_entropy",
+    "edge_likelihood",
+    "join_history",
     "pair_scores",
     "rollout_error",
     "sample_types",

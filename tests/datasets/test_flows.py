@@ -202,5 +202,5 @@ def test_parameters_out_of_range_are_refused_by_name(make, options, message):
 
 
 def test_a_condition_without_any_window_is_refused():
-    with pytest.raises(ValueError, match=r"n_trajectories: got 1, and at mu=-50.00 none stays"):
-        make_van_der_pol([0.5, -50.0], n_trajectories=1, frame_interval=0.5, random_state=1)
+    with pytest.raises(ValueError, match=r"n_trajectories: got 1, and at mu=-8.00 none stays"):
+        make_van_der_pol([0.5, -8.0], n_trajectories=1, frame_interval=0.5, random_state=1)

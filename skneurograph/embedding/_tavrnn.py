@@ -1,0 +1,543 @@
+"""TAVRNN: evolving functional connectivity, embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import Tensor
+
+from skneurograph._net_estimator import NetEstimator
+from skneurograph.embedding._reader import ReadWindows, SnapshotReader
+from skneurograph.embedding._sequences import Rows, Snapshots, split_sequences
+from skneurograph.embedding._snapshots import held_columns
+from skneurograph.lazy import LazyWindows
+from skneurograph.nn import SnapshotModel, computed_loss
+from skneurograph.nn.snapshot_cell import Walk
+from skneurograph.training import TrainingOptions, draw_seeds, resolve_device, seeded, train
+from skneurograph.validation import check_groups, check_windows
+
+__all__ = ["TAVRNN"]
+
+_SHARED = (
+    "hidden_size",
+    "learning_rate",
+    "weight_decay",
+    "max_epochs",
+    "batch_size",
+    "callbacks",
+    "device",
+    "random_state",
+    "verbose",
+)
+_LEAST_FRAMES = 3
+# Sequences are evaluated side by side up to about this many elements.
+_CHUNK_ELEMENTS = 20_000_000
+
+
+class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Follow a population through its evolving functional connectivity.
+
+    Windows in order of time are snapshots of a graph whose edges are correlations between
+    neurons. A variational graph recurrent network with temporal attention [1]_ embeds every
+    neuron and, by a *history node* that is connected to all of them, the population. It
+    learns without labels, by explaining the edges and the mean activity of the neurons from
+    the embedding, or with labels, which the embedding then tells apart.
+
+    Windows form sequences: what is made of a window depends on those before it in its group,
+    never on later ones.
+
+    Parameters
+    ----------
+    n_components : int, default=16
+        Dimensions of the embedding.
+    noise_filter : bool, default=True
+        Rebuild the correlations of a window from those of their eigenvalues that independent
+        noise of as many neurons and frames would not reach, ``(1 + sqrt(N / T))**2`` [2]_.
+    threshold : float, default=0.2
+        Neurons whose correlation has a larger magnitude are connected.
+    weighted : bool, default=True
+        Whether an edge weighs its correlation, sign included, in the convolutions, or 1.
+        What the model explains is whether there is an edge.
+    node_features : {"identity", "weights", "exchangeable"}, default="identity"
+        What tells neurons apart. ``"identity"``: parameters of each neuron's own.
+        ``"weights"``: its row of edge weights (and a read-out of its own).
+        ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
+        applies to any neurons, also those that no training window held.
+    activity_features : {"mean", "mean+slope"} or None, default="mean"
+        What of the activity of a neuron joins its features and is explained, too: its mean
+        in the window, and its change over the window, by a straight line through the frames,
+        which tells much where signals are slow. Each is taken relative to the root mean
+        square over the neurons of the window, standardised, and counts as far as it is
+        reliable: as far as every other frame tells what the frames between tell. That root
+        mean square itself is a feature of the history node. None leaves the embedding to the
+        graphs.
+    attention_width : int, default=8
+        States that temporal attention mixes: that of the snapshot and those before it.
+        1 is no attention.
+    sequence_length : int or None, default=8
+        In training, sequences are cut into pieces of at most so many windows, in other
+        places each epoch. Short pieces train faster, and an embedding that does not lean on
+        what came before. Embedding never cuts. None trains on whole sequences.
+    kl_weight : float, default=0.03
+        Weight of the divergence of posterior from prior in the loss; below 1 the latents
+        tell more than a strict bound would let them.
+    label_weight : float, default=1.0
+        Weight of the cross-entropy of the labels, if ``y`` is given to ``fit``. With 0,
+        labels are ignored, as a step of a pipeline that must not look at them needs it.
+    hidden_size : int, default=32
+        Units of a node's state.
+    learning_rate : float, default=0.01
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled weight decay of AdamW.
+    max_epochs : int, default=250
+        Passes through the windows. What counts is the number of steps, of which an epoch of
+        128 windows is one: some hundreds are needed, and many windows need fewer epochs.
+    batch_size : int, default=16
+        Pieces of sequences in a mini-batch.
+    callbacks : list of skorch callbacks or None, default=None
+        Added to those of the net, as they are.
+    device : str or torch.device, default="auto"
+        ``"auto"`` is CUDA if there is one, else the CPU.
+    random_state : int, RandomState or None, default=None
+        Initial values, latents drawn in training, cuts and order of the pieces.
+    verbose : int, default=0
+        1 shows a progress bar, 2 the loss of every epoch.
+
+    Attributes
+    ----------
+    attention_ : ndarray of shape (n_windows, attention_width)
+        Of the training windows: weight of the state ``k`` windows before, 0 being the
+        window's own. Rows sum to one.
+    graph_ : ndarray of shape (n_neurons, n_neurons)
+        Mean graph of the training windows. NaN for pairs never recorded together.
+    loss_curve_ : ndarray of shape (n_epochs,)
+        Loss of each epoch: the negative evidence lower bound per neuron (weighted, and with
+        the labels).
+    classes_ : ndarray of shape (n_classes,)
+        Only if trained with labels.
+    columns_ : ndarray of int
+        Neurons that some training window holds.
+    net_ : skorch.NeuralNet
+        The trained net, with its history.
+    n_epochs_ : int
+        Epochs trained.
+    interrupted_ : bool
+        Whether training was interrupted from the keyboard; the current state is kept.
+    n_features_in_, n_times_in_ : int
+        Neurons and frames of a window.
+
+    See Also
+    --------
+    skneurograph.graph_inference.CorrelationGraph : The graphs themselves, as features.
+
+    Notes
+    -----
+    Windows of different length are padded at their end with frames that are NaN for all
+    neurons. In other frames NaN means as everywhere that a neuron is not recorded in the
+    window.
+
+    What is ours, beside the published model: the latent of the history node joins each
+    neuron's own in the inner product and explains the activity, without which nothing would
+    ask it to tell anything; features reach the latents also linearly; all pairs of a neuron
+    count as one observation. The embedding is the posterior mean; nothing is drawn.
+
+    All graphs are held in memory, ``n_windows * n_neurons**2`` numbers.
+
+    References
+    ----------
+    .. [1] M. Khajehnejad, F. Habibollahi, A. Khajehnejad, B. J. Kagan, A. Razi
+       (2024). TAVRNN: Temporal attention-enhanced variational graph RNN captures neural
+       dynamics and behavior. arXiv:2410.00665
+    .. [2] V. A. Marchenko, L. A. Pastur (1967). Distribution of eigenvalues for some sets of
+       random matrices. Mathematics of the USSR-Sbornik 1, 457.
+       doi:10.1070/SM1967v001n04ABEH001994
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skneurograph.embedding import TAVRNN
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(40, 6, 20))
+    >>> X[20:, :3] += 2 * rng.normal(size=(20, 1, 20))  # three neurons join
+    >>> tavrnn = TAVRNN(n_components=2, max_epochs=5, random_state=0).fit(X)
+    >>> tavrnn.transform(X).shape, tavrnn.embed_neurons(X).shape
+    ((40, 2), (40, 6, 2))
+    >>> tavrnn.attention_.shape
+    (40, 8)
+    """
+
+    # Groups are wanted whenever metadata routing is on, without a request.
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__transform = {"groups": True}  # noqa: RUF012
+    __metadata_request__score = {"groups": True}  # noqa: RUF012
+
+    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "noise_filter": ["boolean"],
+        "threshold": [Interval(Real, 0, 1, closed="left")],
+        "weighted": ["boolean"],
+        "node_features": [StrOptions({"identity", "weights", "exchangeable"})],
+        "activity_features": [StrOptions({"mean", "mean+slope"}), None],
+        "attention_width": [Interval(Integral, 1, None, closed="left")],
+        "sequence_length": [None, Interval(Integral, 1, None, closed="left")],
+        "kl_weight": [Interval(Real, 0, None, closed="left")],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 16,
+        noise_filter: bool = True,
+        threshold: float = 0.2,
+        weighted: bool = True,
+        node_features: Literal["identity", "weights", "exchangeable"] = "identity",
+        activity_features: Literal["mean", "mean+slope"] | None = "mean",
+        attention_width: int = 8,
+        sequence_length: int | None = 8,
+        kl_weight: float = 0.03,
+        label_weight: float = 1.0,
+        hidden_size: int = 32,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.01,
+        max_epochs: int = 250,
+        batch_size: int = 16,
+        callbacks: list[Any] | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.noise_filter = noise_filter
+        self.threshold = threshold
+        self.weighted = weighted
+        self.node_features = node_features
+        self.activity_features = activity_features
+        self.attention_width = attention_width
+        self.sequence_length = sequence_length
+        self.kl_weight = kl_weight
+        self.label_weight = label_weight
+        self.hidden_size = hidden_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train on sequences of windows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            Windows, those of each group in order of time. Frames at the end of a window
+            that are NaN for all neurons are padding; else a neuron with NaN in a window is
+            missing in it.
+        y : array-like of shape (n_windows,), optional
+            Labels that the embedding shall tell. Without, training is unsupervised. The
+            label of a window that is all NaN is ignored: such a window only tells that time
+            passes. Windows that are held out of a sequence can be left in as such gaps.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window, such as its organism. Each sequence starts from a fresh
+            state. Without groups all windows are one sequence.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit; the message names the argument.
+        """
+        windows, y = self._check_training(X, y)
+        sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
+        self.columns_ = held_columns(windows)
+        if len(self.columns_) == 0:
+            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+        self._reader = SnapshotReader(
+            noise_filter=self.noise_filter,
+            threshold=float(self.threshold),
+            weighted=self.weighted,
+            node_features=self.node_features,
+            activity_features=self.activity_features,
+            dtype=torch.float64 if windows.dtype == np.float64 else torch.float32,
+        )
+        read = self._reader.fit(windows, self.columns_)
+        labels = self._encode(y, read.recorded)
+        (seed,) = draw_seeds(self.random_state, 1)
+        device = resolve_device(self.device)
+        data = Snapshots(
+            read.hops,
+            read.features,
+            read.levels,
+            torch.from_numpy(labels),
+            sequences,
+            self.sequence_length,
+        )
+        with seeded(seed, device):
+            module = self._build_module(read).to(self._reader.dtype)
+            self.net_ = train(
+                module,
+                computed_loss,
+                data,
+                None,
+                TrainingOptions(
+                    max_epochs=self.max_epochs,
+                    batch_size=self.batch_size,
+                    learning_rate=self.learning_rate,
+                    weight_decay=float(self.weight_decay),
+                    device=device,
+                    verbose=int(self.verbose),
+                    callbacks=tuple(self.callbacks or ()),
+                ),
+                seed,
+            )
+        self.n_epochs_ = len(self.net_.history)
+        # An interrupted epoch has no loss.
+        losses = (epoch.get("train_loss") for epoch in self.net_.history)
+        self.loss_curve_ = np.array([loss for loss in losses if loss is not None])
+        self.interrupted_ = self.net_.interrupted_
+        self._n_features_out = self.n_components
+        self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
+        self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph(
+            windows, self.columns_
+        )
+        self.attention_ = self._attention(read, sequences)
+        return self
+
+    def fit_transform(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> NDArray[np.floating]:
+        """Learn from windows and embed them, as ``fit`` and then `transform` would."""
+        return self.fit(X, y, groups=groups).transform(X, groups=groups)
+
+    def transform(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        """Embed the population in each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_components)
+            Posterior mean of the history node's latent.
+        """
+        windows, sequences = self._checked(X, groups)
+        embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
+        for pieces, walk in self._walks(
+            self._reader.read(windows, self._columns(windows)), sequences
+        ):
+            for k, rows in enumerate(pieces):
+                embedding[rows] = walk.mean[: len(rows), k, 0].cpu().numpy()
+        return embedding
+
+    @torch.no_grad()
+    def embed_neurons(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        """Embed each neuron in each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_components)
+            Vectors whose inner products tell who is connected: the posterior mean of each
+            neuron, with what the history node's means for it. NaN for neurons that are
+            not recorded, or that no training window held (unless neurons are exchangeable).
+        """
+        windows, sequences = self._checked(X, groups)
+        columns = self._columns(windows)
+        shape = (len(windows), self.n_features_in_, self.n_components)
+        embedding = np.full(shape, np.nan, dtype=windows.dtype)
+        read = self._reader.read(windows, columns)
+        for pieces, walk in self._walks(read, sequences):
+            joined = self.net_.module_.joined(walk.mean)
+            for k, rows in enumerate(pieces):
+                part = joined[: len(rows), k].cpu().numpy()
+                part[~read.recorded[rows]] = np.nan
+                embedding[rows[:, None], columns] = part
+        return embedding
+
+    @torch.no_grad()
+    def score(
+        self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None
+    ) -> float:
+        """Give the evidence lower bound of the windows, the higher, the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+        y : ignored
+        groups : array-like of shape (n_windows,), optional
+            Sequence of each window.
+
+        Returns
+        -------
+        float
+            In nats per neuron, averaged over windows; with the latents at their means
+            instead of drawn, the pairs of a neuron counted together as one observation,
+            and a weight of 1 for the divergence.
+        """
+        windows, sequences = self._checked(X, groups)
+        read = self._reader.read(windows, self._columns(windows))
+        total = 0.0
+        for pieces, walk in self._walks(read, sequences):
+            data = self._side_by_side(read, pieces)
+            bound = self.net_.module_.bound(walk, data["hops"], data["features"])
+            total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
+        return total / len(windows)
+
+    def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Give the graph of each window: correlations, cleaned and thresholded.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_neurons, n_neurons)
+            Symmetric, with a diagonal of zeros. NaN for pairs with a neuron that is not
+            recorded in the window.
+        """
+        check_is_fitted(self, "net_")
+        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        n_neurons = self.n_features_in_
+        graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
+        columns = self._columns(windows)
+        for rows, graph, recorded in self._reader.graphs(windows, columns):
+            graph[~(recorded[:, :, None] & recorded[:, None])] = np.nan
+            graphs[rows, columns[:, None], columns] = graph
+        return graphs
+
+    def _check_training(self, X: Any, y: Any) -> tuple[NDArray | LazyWindows, NDArray[Any] | None]:
+        """Validate windows, and labels if they are wanted."""
+        for name in ("classes_", "graph_"):
+            self.__dict__.pop(name, None)
+        if y is None or self.label_weight == 0:
+            windows, y = check_windows(self, X, reset=True, min_times=_LEAST_FRAMES)[0], None
+        else:
+            windows, y = check_windows(self, X, y, reset=True, min_times=_LEAST_FRAMES)
+            y = column_or_1d(y, warn=True)
+            check_classification_targets(y)
+        if self.n_features_in_ < 2:
+            raise ValueError(
+                f"X has n_features = 1 neuron, but {type(self).__name__} needs at least 2: "
+                "a graph is made of pairs"
+            )
+        return windows, y
+
+    def _encode(self, y: NDArray[Any] | None, recorded: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Give the number of each label: -1 where there is none, and in gaps."""
+        labels = np.full(len(recorded), -1)
+        if y is not None:
+            there = recorded.any(axis=1)
+            self.classes_, labels[there] = np.unique(y[there], return_inverse=True)
+        return labels
+
+    def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+        """Neurons that the module reads: exchangeable ones need not have been in training."""
+        if self.node_features != "exchangeable":
+            return self.columns_
+        return np.union1d(self.columns_, held_columns(windows))
+
+    def _checked(
+        self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
+    ) -> tuple[NDArray | LazyWindows, list[Rows]]:
+        check_is_fitted(self, "net_")
+        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
+
+    def _build_module(self, read: ReadWindows) -> SnapshotModel:
+        return SnapshotModel(
+            read.features.shape[2],
+            torch.from_numpy(self._reader.scale.reliability),
+            read.levels.shape[1],
+            n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
+            own_gains=self.node_features == "identity",
+            hidden_size=self.hidden_size,
+            n_components=self.n_components,
+            attention_width=self.attention_width,
+            kl_weight=float(self.kl_weight),
+            n_classes=len(getattr(self, "classes_", ())),
+            label_weight=float(self.label_weight),
+        )
+
+    def _side_by_side(self, read: ReadWindows, pieces: list[Rows]) -> dict[str, Tensor]:
+        labels = torch.full((len(read.hops),), -1)
+        data = Snapshots(read.hops, read.features, read.levels, labels, pieces, None).batch(pieces)
+        device = next(self.net_.module_.parameters()).device
+        return {name: value.to(device) for name, value in data.items()}
+
+    def _walks(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[list[Rows], Walk]]:
+        """Walk over sequences, those of similar length side by side."""
+        module = self.net_.module_.eval()
+        per_window = read.hops.shape[1] * max(read.hops.shape[1], 4 * self.hidden_size)
+        waiting = sorted(sequences, key=len)
+        while waiting:
+            longest = len(waiting[-1])
+            n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
+            pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
+            data = self._side_by_side(read, pieces)
+            with torch.no_grad():
+                walk = module.walk(data["hops"], data["features"], data["levels"])
+            yield pieces, walk
+
+    def _attention(self, read: ReadWindows, sequences: list[Rows]) -> NDArray[np.floating]:
+        attention = np.empty((len(read.hops), self.attention_width))
+        for pieces, walk in self._walks(read, sequences):
+            for k, rows in enumerate(pieces):
+                attention[rows] = walk.attention[: len(rows), k].cpu().numpy()
+        return attention
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        # One frame has no correlation.
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
