@@ -70,7 +70,7 @@ def test_regimes_of_connectivity_are_told_apart_although_mean_rates_are_not():
     probe = make_pipeline(StandardScaler(), LogisticRegression())
     rates = X.mean(axis=2)
     assert probe.fit(rates[train], regime[train]).score(rates[test], regime[test]) < 0.7
-    model = TAVRNN(random_state=0).fit(X[train])
+    model = TAVRNN(max_epochs=60, random_state=0).fit(X[train])
     embedding = model.transform(X)
     accuracy = probe.fit(embedding[train], regime[train]).score(embedding[test], regime[test])
     assert accuracy > 0.95
@@ -364,7 +364,7 @@ def test_windows_of_passes_are_never_merged(rat_passes):
 @pytest.mark.slow
 def test_where_a_rat_is_can_be_told_from_passes_that_the_model_never_saw(rat_passes):
     X, segment = rat_passes
-    model = TAVRNN(random_state=0).fit(X[:88], segment[:88])
+    model = TAVRNN(max_epochs=100, random_state=0).fit(X[:88], segment[:88])
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     probe.fit(model.transform(X[:88]), segment[:88])
     predicted = probe.predict(model.transform(X)[88:])
