@@ -387,14 +387,16 @@ def train(
     -------
     skorch.NeuralNet
     """
-    n_steps = data.n_steps(options.batch_size)
+    n_steps = int(options.max_epochs * data.n_steps(options.batch_size)) + 1
+    if n_steps == 20:
+        n_steps = 21  # 5 % of 20 steps are one, whose rise torch divides by zero
     callbacks: list[Any] = [
         (
             "schedule",
             _Schedule(
                 policy=torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=options.learning_rate,
-                total_steps=options.max_epochs * n_steps + 1,
+                total_steps=n_steps,
                 pct_start=0.05,
                 cycle_momentum=False,
                 step_every="batch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -103,6 +104,7 @@ class SnapshotReader:
         hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
         measured, halves, own = [], [], []
+        n_broken = 0
         measures = self.activity_features.split("+") if self.activity_features else []
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             graphs = self._graph(activity, lengths, recorded)
@@ -112,17 +114,25 @@ class SnapshotReader:
             if learn:
                 halves.append(measure_halves(activity, lengths, recorded, measures))
             everywhere[rows] = recorded
+            n_broken += int(((lengths > 0) & ~recorded.any(axis=1)).sum())
             if self.node_features == "weights":
                 own.append(graphs)
             elif self.node_features == "exchangeable":
                 own.append(_strength(graphs, recorded))
         whole = _joined(measured)
         if learn:
+            if n_broken:
+                warnings.warn(
+                    f"X: {n_broken} windows have frames, but no neuron without NaN before the last "
+                    "of them; they count as gaps",
+                    UserWarning,
+                    stacklevel=4,
+                )
             even, odd = map(_joined, zip(*halves))
             self.scale.fit(whole, (even, odd), everywhere)
         features = [np.concatenate(own)] if own else []
         features.append(self.scale.features(whole, everywhere))
-        population = self.scale.levels(whole)
+        population = self.scale.levels(whole, everywhere)
         return ReadWindows(
             hops,
             torch.from_numpy(np.concatenate(features, axis=2)).to(self.dtype),

@@ -99,7 +99,7 @@ class Snapshots:
                 n_pieces += 1
             else:
                 # A cut at random leaves a shorter piece at both ends.
-                n_pieces += 1 - (-len(rows) // self.length)
+                n_pieces += 1 - (-(len(rows) - 1) // self.length)
         return -(-n_pieces // batch_size)
 
     def batches(
@@ -135,12 +135,13 @@ class _Epochs:
         pieces = cut_pieces(self.snapshots.sequences, self.snapshots.length, self.rng)
         if self.rng is not None:
             pieces = [pieces[k] for k in self.rng.permutation(len(pieces))]
-        n_batches = -(-len(pieces) // self.batch_size)
+        # Cuts make more or fewer pieces; the schedule of the learning rate counts steps.
+        n_batches = min(len(pieces), self.snapshots.n_steps(self.batch_size))
         for chosen in np.array_split(np.arange(len(pieces)), n_batches):
             part = [pieces[k] for k in chosen]
             inputs = self.snapshots.batch(part)
-            there = side_by_side(torch.ones(len(self.snapshots), dtype=inputs["hops"].dtype), part)
-            # The mean over all entries of the batch is then the mean over its windows.
-            weight = there * (there.numel() / there.sum())
+            # The mean over all entries of the batch is then the mean over its windows, less gaps.
+            there = (inputs["hops"][..., 0, 1:] != 0).any(dim=-1).to(inputs["hops"].dtype)
+            weight = there * (there.numel() / there.sum().clamp(min=1))
             inputs = {name: value.to(self.device) for name, value in inputs.items()}
             yield inputs, (inputs["labels"], weight.to(self.device))

@@ -30,6 +30,8 @@ _CHUNK_ELEMENTS = 4_000_000
 _LEAST_SPREAD = 0.1
 # Fewer windows do not tell whether a feature is reliable.
 _LEAST_WINDOWS = 8
+# Part of a sum's largest terms that single precision may leave where they cancel.
+_ROUNDING = 1e-6
 
 
 def split_windows(
@@ -172,6 +174,8 @@ def measure_activity(
     for k, measure in enumerate(measures):
         chosen[:, :, k] = weights[measure]
     values = activity @ chosen
+    # What rounding leaves of frames that cancel is not a pattern.
+    values[np.abs(values) <= _ROUNDING * (np.abs(activity) @ np.abs(chosen))] = 0.0
     n_recorded = np.maximum(recorded.sum(axis=1), 1)[:, None]
     levels = np.sqrt((values**2).sum(axis=1) / n_recorded)
     values /= np.where(levels > 0, levels, 1.0)[:, None]
@@ -225,7 +229,8 @@ class FeatureScale:
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
         positive = [column[column > 0] for column in measured.levels.T]
         self.unit = np.array([np.median(column) if len(column) else 1.0 for column in positive])
-        logarithm = self._logarithm(measured.levels)
+        # Gaps have no level.
+        logarithm = self._logarithm(measured.levels[recorded.any(axis=1)])
         spread = logarithm.std(axis=0)
         self.log_mean = logarithm.mean(axis=0)
         self.log_spread = np.where(spread > 1e-8, spread, 1.0)
@@ -237,7 +242,8 @@ class FeatureScale:
             _reliability(even.values, odd.values, there & defined[:, None], axes)
         )
         logarithms = self._logarithm(even.levels), self._logarithm(odd.levels)
-        self.level_reliability = _reliability(*logarithms, defined, (0,))
+        held = defined & recorded.any(axis=1, keepdims=True)
+        self.level_reliability = _reliability(*logarithms, held, (0,))
         return self
 
     def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -245,10 +251,11 @@ class FeatureScale:
         features: NDArray[np.float64] = (measured.values - self.mean) / self.spread
         return features * recorded[:, :, None]
 
-    def levels(self, measured: Activity) -> NDArray[np.float64]:
+    def levels(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Give features of the population (n_windows, n_measures), as far as reliable."""
         levels: NDArray[np.float64] = self._logarithm(measured.levels) - self.log_mean
-        return levels / self.log_spread * self.level_reliability
+        levels = levels / self.log_spread * self.level_reliability
+        return levels * recorded.any(axis=1, keepdims=True)
 
     def _logarithm(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log(np.maximum(levels / self.unit, 1e-2))

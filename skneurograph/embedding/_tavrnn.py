@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -106,7 +107,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Decoupled weight decay of AdamW.
     max_epochs : int, default=250
         Passes through the windows. What counts is the number of steps, of which an epoch of
-        128 windows is one: some hundreds are needed, and many windows need fewer epochs.
+        some hundred windows is one: a few hundred are needed, and many windows need fewer epochs.
     batch_size : int, default=16
         Pieces of sequences in a mini-batch.
     callbacks : list of skorch callbacks or None, default=None
@@ -126,8 +127,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     graph_ : ndarray of shape (n_neurons, n_neurons)
         Mean graph of the training windows. NaN for pairs never recorded together.
     loss_curve_ : ndarray of shape (n_epochs,)
-        Loss of each epoch: the negative evidence lower bound per neuron (weighted, and with
-        the labels).
+        Loss of each complete epoch: the negative evidence lower bound per neuron (weighted,
+        and with the labels).
     classes_ : ndarray of shape (n_classes,)
         Only if trained with labels.
     columns_ : ndarray of int
@@ -156,7 +157,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ask it to tell anything; features reach the latents also linearly; all pairs of a neuron
     count as one observation. The embedding is the posterior mean; nothing is drawn.
 
-    All graphs are held in memory, ``n_windows * n_neurons**2`` numbers.
+    All graphs are held in memory, ``n_windows * n_neurons**2`` numbers, and, when a sequence
+    is embedded, some ``15 * n_neurons * hidden_size`` numbers for each of its windows.
 
     References
     ----------
@@ -260,8 +262,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             missing in it.
         y : array-like of shape (n_windows,), optional
             Labels that the embedding shall tell. Without, training is unsupervised. The
-            label of a window that is all NaN is ignored: such a window only tells that time
-            passes. Windows that are held out of a sequence can be left in as such gaps.
+            label of a window that is all NaN is ignored, if a valid one: such a window only
+            tells that time passes. Windows that are held out of a sequence can be left in as
+            such gaps.
         groups : array-like of shape (n_windows,), optional
             Sequence of each window, such as its organism. Each sequence starts from a fresh
             state. Without groups all windows are one sequence.
@@ -279,7 +282,10 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
         self.columns_ = held_columns(windows)
         if len(self.columns_) == 0:
-            raise ValueError("X: no neuron is recorded in any window, every value is NaN")
+            raise ValueError(
+                "X: no neuron is recorded in any window, from its first frame to its last; "
+                "frames that are NaN for all neurons may only stand at the end of a window"
+            )
         self._reader = SnapshotReader(
             noise_filter=self.noise_filter,
             threshold=float(self.threshold),
@@ -323,6 +329,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         losses = (epoch.get("train_loss") for epoch in self.net_.history)
         self.loss_curve_ = np.array([loss for loss in losses if loss is not None])
         self.interrupted_ = self.net_.interrupted_
+        if self.interrupted_:
+            warnings.warn(
+                f"training was interrupted in epoch {self.n_epochs_}: the state so far is kept",
+                UserWarning,
+                stacklevel=2,
+            )
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
         self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph(
@@ -416,18 +428,21 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         float
-            In nats per neuron, averaged over windows; with the latents at their means
-            instead of drawn, the pairs of a neuron counted together as one observation,
-            and a weight of 1 for the divergence.
+            In nats per neuron, averaged over windows that are no gaps; with the latents at
+            their means instead of drawn, the pairs of a neuron counted together as one
+            observation, and a weight of 1 for the divergence. Features are in units of the
+            training windows: compare scores of one ``threshold``, ``activity_features`` and
+            training set.
         """
         windows, sequences = self._checked(X, groups)
         read = self._reader.read(windows, self._columns(windows))
+        n_seen = max(1, int(read.recorded.any(axis=1).sum()))
         total = 0.0
         for pieces, walk in self._walks(read, sequences):
             data = self._side_by_side(read, pieces)
             bound = self.net_.module_.bound(walk, data["hops"], data["features"])
             total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
-        return total / len(windows)
+        return total / n_seen
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
         """Give the graph of each window: correlations, cleaned and thresholded.
@@ -441,7 +456,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_windows, n_neurons, n_neurons)
             Symmetric, with a diagonal of zeros. NaN for pairs with a neuron that is not
-            recorded in the window.
+            recorded in the window, or in no window of training (unless exchangeable).
         """
         check_is_fitted(self, "net_")
         windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
@@ -476,6 +491,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if y is not None:
             there = recorded.any(axis=1)
             self.classes_, labels[there] = np.unique(y[there], return_inverse=True)
+            if len(self.classes_) == 1:
+                warnings.warn(
+                    f"y has one class only, {self.classes_.tolist()[0]!r}: nothing to tell apart",
+                    UserWarning,
+                    stacklevel=4,
+                )
         return labels
 
     def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:

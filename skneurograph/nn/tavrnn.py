@@ -188,11 +188,13 @@ class SnapshotModel(nn.Module):
         Returns
         -------
         Tensor of shape (n_snapshots, n_sequences)
+            0 in gaps, where no neuron is recorded.
         """
         edges, explained, divergence = self.terms(walk, hops, features)
-        n_recorded = present_nodes(hops)[..., 1:].sum(dim=-1).clamp(min=1)
+        n_recorded = present_nodes(hops)[..., 1:].sum(dim=-1)
         per_neuron = 2 * edges / (n_recorded - 1).clamp(min=1)
-        return (per_neuron + explained - kl_weight * divergence) / n_recorded
+        bound = (per_neuron + explained - kl_weight * divergence) / n_recorded.clamp(min=1)
+        return bound * (n_recorded > 0)
 
     def terms(self, walk: Walk, hops: Tensor, features: Tensor) -> SnapshotTerms:
         """Give the parts of the bound.

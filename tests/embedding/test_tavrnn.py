@@ -16,6 +16,7 @@ from skorch.callbacks import Callback
 
 from skneurograph import Recording
 from skneurograph.embedding import TAVRNN
+from skneurograph.embedding._sequences import Snapshots
 from skneurograph.embedding._snapshots import (
     FeatureScale,
     connectivity,
@@ -45,6 +46,9 @@ def X():  # noqa: N802
     """Neuron 1 is never recorded, 3 not in every window; windows of 5 to 12 frames."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(30, 6, 12)) + rng.normal(size=(30, 1, 12))
+    # Activity that differs from window to window, so that all features count.
+    X += 3 * rng.normal(size=(30, 6, 1)) + 3 * rng.normal(size=(30, 6, 1)) * np.linspace(-1, 1, 12)
+    X *= np.exp(rng.normal(size=(30, 1, 1)))
     X[:, 1] = np.nan
     X[10:20, 3] = np.nan
     for k, length in enumerate(rng.integers(5, 13, size=30)):
@@ -182,6 +186,12 @@ def test_windows_end_where_all_neurons_are_nan(X):
         assert slope == pytest.approx(line[0] * (n_frames - 1))
 
 
+def test_all_features_count_in_the_windows_of_these_tests(X):
+    scale = cheap(activity_features="mean+slope").fit(X)._reader.scale
+    assert (scale.level_reliability > 0.5).all()
+    assert (scale.reliability > 0.2).all()
+
+
 def measured_scale(X, measures=("mean", "slope"), own=True):
     (_, activity, lengths, recorded), *_ = split_windows(X, np.arange(X.shape[1]))
     halves = measure_halves(activity, lengths, recorded, measures)
@@ -272,6 +282,130 @@ def test_the_same_seed_gives_the_same_embedding_every_time(X):
     assert not np.allclose(model.transform(X), cheap(random_state=1).fit(X).transform(X))
 
 
+def test_gaps_do_not_change_how_other_windows_are_read_and_are_not_silence(X):
+    gaps = np.full((12, 6, 12), np.nan)
+    model, with_gaps = cheap().fit(X), cheap().fit(np.concatenate([X, gaps]))
+    plain, other = (m._reader.read(X, m.columns_) for m in (model, with_gaps))
+    torch.testing.assert_close(other.levels, plain.levels)
+    torch.testing.assert_close(other.features, plain.features)
+    silence = np.where(np.isnan(X[:1]), np.nan, 0.0)
+    assert model._reader.read(silence, model.columns_).levels.abs().max() > 1
+    assert model._reader.read(gaps[:1], model.columns_).levels.abs().max() == 0
+    assert model.score(np.concatenate([X, gaps])) == pytest.approx(model.score(X))
+
+
+def test_the_scale_of_features_is_that_of_training(X):
+    model = cheap().fit(X)
+    part, whole = (model._reader.read(windows, model.columns_) for windows in (X[:7], X))
+    torch.testing.assert_close(part.levels, whole.levels[:7])
+    torch.testing.assert_close(part.features, whole.features[:7])
+    assert whole.levels.abs().max() > 0.5
+
+
+def test_what_rounding_leaves_is_no_activity():
+    X = np.random.default_rng(0).normal(size=(40, 6, 12))
+    X = (X - X.mean(axis=2, keepdims=True)) / X.std(axis=2, keepdims=True)
+    model = cheap().fit(X)
+    np.testing.assert_allclose(model.transform(X + 1e-13), model.transform(X), atol=1e-9)
+
+
+def test_passes_that_are_padded_are_not_merged():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 1, 5, 8))
+    first[0, 1], second[0, 1] = first[0, 0], -second[0, 0]
+    apart = np.concatenate(
+        [np.concatenate([p, np.full((1, 5, 8), np.nan)], 2) for p in (first, second)]
+    )
+    merged = np.concatenate([first, second], axis=2)
+    model = cheap(noise_filter=False, threshold=0.5).fit(np.concatenate([apart, merged]))
+    graphs = model.infer_graphs(np.concatenate([apart, merged]))
+    np.testing.assert_allclose(graphs[:2, 0, 1], [1, -1])
+    assert abs(graphs[2, 0, 1]) < 0.9
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kl_weight": 10.0},
+        {"sequence_length": 3},
+        {"weighted": False},
+        {"node_features": "weights"},
+        {"threshold": 0.6},
+        {"attention_width": 2},
+        {"label_weight": 7.0},
+        {"hidden_size": 5},
+        {"batch_size": 1},
+    ],
+    ids=str,
+)
+def test_every_option_reaches_what_is_learnt(options, X):
+    y = np.tile([0, 1, 1], 10)
+    assert not np.allclose(cheap(**options).fit(X, y).transform(X), cheap().fit(X, y).transform(X))
+
+
+def test_rows_of_weights_are_features_if_they_are_to_tell_neurons_apart(X):
+    model = cheap(node_features="weights").fit(X)
+    read = model._reader.read(X, model.columns_)
+    graphs = model.infer_graphs(X)[:, model.columns_][:, :, model.columns_]
+    np.testing.assert_allclose(read.features[:, :, :-1], np.nan_to_num(graphs))
+
+
+def test_the_score_is_a_bound_whatever_weight_the_divergence_had_in_training(X):
+    model = cheap().fit(X)
+    score = model.score(X)
+    model.net_.module_.kl_weight = 100.0
+    assert model.score(X) == score
+
+
+def test_pieces_are_cut_elsewhere_each_epoch_and_weigh_by_their_windows(X):
+    model = cheap().fit(X)
+    read = model._reader.read(X, model.columns_)
+    labels = torch.arange(30)
+    sequences = [np.arange(30)]
+    data = Snapshots(read.hops, read.features, read.levels, labels, sequences, 8)
+    epochs = data.batches(2, torch.device("cpu"), np.random.default_rng(0))
+    seen = [list(epochs) for _ in range(4)]
+    assert {len(epoch) for epoch in seen} <= {data.n_steps(2), data.n_steps(2) - 1}
+    starts = [
+        sorted(int(b[0]["labels"][0, k]) for b in e for k in range(b[0]["labels"].shape[1]))
+        for e in seen
+    ]
+    assert any(start != starts[0] for start in starts)
+    for inputs, (_, weight) in itertools.chain(*seen):
+        there = inputs["hops"][..., 0, 0] != 0
+        assert (weight[~there] == 0).all()
+        assert weight.mean() == pytest.approx(1)
+        assert len(set(weight[there].tolist())) == 1
+
+
+@pytest.mark.parametrize(("n_sequences", "length"), [(1, 9), (16, 9), (1, 128), (7, 20)])
+def test_the_learning_rate_ends_at_zero(n_sequences, length):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_sequences * length, 3, 5))
+    groups = np.repeat(np.arange(n_sequences), length)
+    model = cheap(max_epochs=4).fit(X, groups=groups)
+    (group,) = model.net_.optimizer_.param_groups
+    assert group["lr"] < 0.02 * model.learning_rate
+
+
+@pytest.mark.parametrize("max_epochs", [1, 18, 19, 20, np.int64(3)])
+def test_any_number_of_steps_can_be_trained(max_epochs, X):
+    model = cheap(max_epochs=max_epochs, sequence_length=None).fit(X[:8])
+    assert model.n_epochs_ == len(model.loss_curve_) == max_epochs
+
+
+def test_windows_broken_by_a_frame_of_nan_are_named(X):
+    X[::3, :, 2] = np.nan
+    with pytest.warns(UserWarning, match="10 windows have frames, but no neuron without NaN"):
+        cheap().fit(X)
+
+
+def test_labels_of_one_class_are_warned_of(X):
+    with pytest.warns(UserWarning, match="one class only, 'a'"):
+        cheap().fit(X, ["a"] * 30)
+
+
+@pytest.mark.filterwarnings("ignore:training was interrupted")
 def test_an_interrupted_fit_keeps_what_it_has(X):
     class Stop(Callback):
         def on_batch_end(self, net, **kwargs):
