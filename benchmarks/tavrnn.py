@@ -26,7 +26,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +36,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback
 
 from skneurograph import Recording, sliding_windows
 from skneurograph.embedding import TAVRNN
@@ -70,18 +70,12 @@ def threshold_of(X: NDArray[np.float32], density: float | None) -> float:
     return float(np.quantile(np.abs(graph[0][np.triu_indices(X.shape[1], 1)]), 1 - density))
 
 
-class Clock:
-    """A callback that notes the CPU time of each epoch."""
+class Clock(Callback):
+    """Notes the CPU time of each epoch."""
 
-    def initialize(self) -> Clock:
+    def on_train_begin(self, net: object, **kwargs: object) -> None:
         """Forget what was noted."""
         self.seconds: list[float] = []
-        return self
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        if name.startswith("on_"):
-            return lambda *args, **kwargs: None
-        raise AttributeError(name)
 
     def on_epoch_begin(self, net: object, **kwargs: object) -> None:
         """Start the clock."""
