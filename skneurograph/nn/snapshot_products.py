@@ -1,11 +1,13 @@
 """Products that a step from snapshot to snapshot is made of, and their gradients.
 
-A single sequence, the usual case, needs no batched product.
+A single sequence, the usual case, needs no batched product. Large graphs are multiplied one
+by one, those of sequences that have ended not at all.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,8 +25,23 @@ __all__ = [
 ]
 
 
-def propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
+# From so many nodes on, a product is worth a call of its own.
+_LARGE = 200
+
+Hop = Tensor | list[Tensor | None]
+
+
+def propagate(values: Tensor, hop: Hop, out: Tensor) -> Tensor:
     """Multiply (n_units, n_columns) by the symmetric hops of each sequence."""
+    if isinstance(hop, list):
+        size = values.shape[1] // len(hop)
+        for k, single in enumerate(hop):
+            columns = slice(k * size, (k + 1) * size)
+            if single is None:
+                out[:, columns] = 0
+            else:
+                out[:, columns] = values[:, columns] @ single
+        return out
     if hop.ndim == 2:
         return torch.mm(values, hop, out=out)
     shape = (len(values), *hop.shape[:2])
@@ -33,9 +50,18 @@ def propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def hops_of_steps(hops: Tensor) -> tuple[Tensor, ...]:
-    """Give the hops of each step, a single matrix if there is one sequence."""
-    return (hops[:, 0] if hops.shape[1] == 1 else hops).unbind()
+def hops_of_steps(hops: Tensor) -> Sequence[Hop]:
+    """Give the hops of each step: one matrix, one for each sequence, or large ones in a list."""
+    if hops.shape[1] == 1:
+        return hops[:, 0].unbind()
+    if hops.shape[2] < _LARGE:
+        return hops.unbind()
+    # The history node has a loop wherever there is a snapshot.
+    there = (hops[:, :, 0, 0] != 0).tolist()
+    return [
+        [single if held else None for single, held in zip(step.unbind(), part)]
+        for step, part in zip(hops.unbind(), there)
+    ]
 
 
 def looking_back(padded: Tensor, width: int) -> tuple[Tensor, ...]:

@@ -81,6 +81,9 @@ class _EdgeLikelihood(torch.autograd.Function):
         for start in range(0, n_snapshots, size):
             rows = slice(start, start + size)
             z, block = latents[rows], hops[rows]
+            if not bool((block[:, 0, 0] != 0).any()):
+                likelihood[rows], slope[rows], slope_of_bias[rows] = 0, 0, 0
+                continue
             edges = (block[:, 1:, 1:] != 0).to(z.dtype)
             torch.diagonal(edges, dim1=1, dim2=2).zero_()
             there = present_nodes(block)[:, 1:].to(z.dtype)

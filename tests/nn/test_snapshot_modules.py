@@ -443,3 +443,33 @@ def test_what_is_not_reliable_is_neither_heard_nor_explained():
     torch.testing.assert_close(
         model(hops, changed, levels, labels), model(hops, features, levels, labels)
     )
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_large_graphs_multiplied_one_by_one_give_the_same(monkeypatch, width):
+    model = make_model(width=width).eval()
+    inputs = make_inputs(n_sequences=3)
+    for part in inputs:
+        part[4:, 1] = 0  # ended
+    found = []
+    for large in (10**9, 1):
+        monkeypatch.setattr("skneurograph.nn.snapshot_products._LARGE", large)
+        loss = model(*inputs).sum()
+        found.append(
+            [loss, *torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)]
+        )
+    torch.testing.assert_close(*found)
+
+
+def test_a_sequence_that_has_ended_has_no_edges_to_explain(monkeypatch):
+    monkeypatch.setattr("skneurograph.nn.snapshots._BLOCK_ELEMENTS", 1)
+    hops = make_hops(n_sequences=1)[:, 0]
+    hops[4:] = 0
+    latents = doubles(N_TIMES, N_NEURONS, 2, grad=True)
+    likelihood = edge_likelihood(latents, torch.zeros(()).double(), hops)
+    likelihood.sum().backward()
+    assert (likelihood[4:] == 0).all()
+    assert (latents.grad[4:] == 0).all()
+    torch.testing.assert_close(
+        likelihood[:4], edge_likelihood(latents[:4], torch.zeros(()).double(), hops[:4])
+    )
