@@ -15,6 +15,9 @@ from skneurograph.nn.snapshots import edge_likelihood, present_nodes
 
 __all__ = ["SnapshotModel", "SnapshotTerms"]
 
+# How active the population is must not drown which neurons are.
+_LEVEL_SCALE = 0.3
+
 
 class SnapshotTerms(NamedTuple):
     """Parts of the evidence lower bound of each snapshot, summed over nodes or pairs.
@@ -252,7 +255,7 @@ class SnapshotModel(nn.Module):
             flat = features.flatten(0, 1).transpose(0, 1)
             neurons = torch.baddbmm(self.offsets[:, None], flat, self.gains)
             neurons = neurons.transpose(0, 1).unflatten(0, features.shape[:2])
-        history = levels @ self.level_gains + self.level_offset
+        history = (_LEVEL_SCALE * levels) @ self.level_gains + self.level_offset
         return torch.cat([history[:, :, None], neurons], dim=2)
 
     def _divergence(self, walk: Walk) -> Tensor:
