@@ -23,6 +23,7 @@ from skneurograph.training import (
     cut_windows,
     draw_seeds,
     hold_out,
+    keep_record,
     resolve_device,
     seeded,
     train,
@@ -133,26 +134,12 @@ class NetEstimator(BaseEstimator):
                 self._loss(),
                 data,
                 validation,
-                TrainingOptions(
-                    max_epochs=self.max_epochs,
-                    batch_size=self.batch_size,
-                    learning_rate=self.learning_rate,
-                    weight_decay=self._weight_decay(),
-                    patience=self.patience,
-                    device=device,
-                    verbose=int(self.verbose),
-                    callbacks=tuple(self.callbacks or ()),
+                TrainingOptions.of(
+                    self, device, weight_decay=self._weight_decay(), patience=self.patience
                 ),
                 seed,
             )
-        self.n_epochs_ = len(self.net_.history)
-        self.interrupted_ = self.net_.interrupted_
-        if self.interrupted_:
-            warnings.warn(
-                f"training was interrupted in epoch {self.n_epochs_}: the best state is kept",
-                UserWarning,
-                stacklevel=3,
-            )
+        keep_record(self, kept="best state", stacklevel=3)
         self._finish(data)
         return self
 

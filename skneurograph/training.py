@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ __all__ = [
     "cut_windows",
     "draw_seeds",
     "hold_out",
+    "keep_record",
+    "loss_curve",
     "resolve_device",
     "seeded",
     "train",
@@ -156,6 +159,21 @@ class TrainingOptions:
     verbose: int = 0
     callbacks: tuple[Any, ...] = ()
     undecayed: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, estimator: Any, device: torch.device, **others: Any) -> TrainingOptions:
+        """Read the parameters of an estimator; ``others`` are what it has not, or derives."""
+        if "weight_decay" not in others:
+            others["weight_decay"] = float(estimator.weight_decay)
+        return cls(
+            max_epochs=estimator.max_epochs,
+            batch_size=estimator.batch_size,
+            learning_rate=estimator.learning_rate,
+            device=device,
+            verbose=int(estimator.verbose),
+            callbacks=tuple(estimator.callbacks or ()),
+            **others,
+        )
 
 
 def _steps_per_epoch(n_windows: int, batch_size: int, least: int = _MIN_STEPS_PER_EPOCH) -> int:
@@ -431,3 +449,24 @@ def train(
 
 def _silent(*args: Any, **kwargs: Any) -> None:
     """Drop what skorch would print."""
+
+
+def keep_record(estimator: Any, *, kept: str, stacklevel: int) -> None:
+    """Set ``n_epochs_`` and ``interrupted_`` from ``net_``, and warn of an interrupt.
+
+    ``kept`` says which state is left; ``stacklevel`` is that of the caller.
+    """
+    estimator.n_epochs_ = len(estimator.net_.history)
+    estimator.interrupted_ = estimator.net_.interrupted_
+    if estimator.interrupted_:
+        warnings.warn(
+            f"training was interrupted in epoch {estimator.n_epochs_}: the {kept} is kept",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def loss_curve(net: NeuralNet) -> NDArray[np.float64]:
+    """Give the training loss of each epoch that was completed."""
+    losses = (epoch.get("train_loss") for epoch in net.history)
+    return np.array([loss for loss in losses if loss is not None], dtype=np.float64)

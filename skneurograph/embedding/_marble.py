@@ -24,6 +24,8 @@ from skneurograph.training import (
     TrainingOptions,
     cut_windows,
     draw_seeds,
+    keep_record,
+    loss_curve,
     resolve_device,
     seeded,
     train,
@@ -498,16 +500,8 @@ class MARBLE(TransformerMixin, BaseEstimator):
             np.ones(n_points),
             min_steps_per_epoch=_MIN_STEPS_PER_EPOCH,
         )
-        options = TrainingOptions(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            device=device,
-            verbose=int(self.verbose),
-            callbacks=tuple(self.callbacks or ()),
-            undecayed=("log_temperature", "grid.logit") if module.grid else ("log_temperature",),
-        )
+        undecayed = ("log_temperature", "grid.logit") if module.grid else ("log_temperature",)
+        options = TrainingOptions.of(self, device, undecayed=undecayed)
         return train(module, computed_loss, data, None, options, seed)
 
     def _warn_of_idle_training(self, starts: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
@@ -538,19 +532,10 @@ class MARBLE(TransformerMixin, BaseEstimator):
     def _read_off(self, module: ContrastiveFlow, time: float) -> None:
         """Set fitted attributes that need the trained net."""
         self.n_components_ = self.n_components
-        # An interrupted epoch has no loss.
-        losses = (epoch.get("train_loss") for epoch in self.net_.history)
-        self.loss_curve_ = np.array([loss for loss in losses if loss is not None])
-        self.n_epochs_ = len(self.net_.history)
-        self.interrupted_ = self.net_.interrupted_
+        self.loss_curve_ = loss_curve(self.net_)
         self.diffusion_time_ = time if module.grid is None else float(module.grid.time.detach())
         self.temperature_ = float(torch.exp(module.log_temperature.detach()))
-        if self.interrupted_:
-            warnings.warn(
-                f"training was interrupted in epoch {self.n_epochs_}: the state so far is kept",
-                UserWarning,
-                stacklevel=3,
-            )
+        keep_record(self, kept="state so far", stacklevel=3)
 
     def _known_groups(self, groups: NDArray | None, n_windows: int) -> NDArray | None:
         """Check the groups of windows to transform against those of ``fit``."""

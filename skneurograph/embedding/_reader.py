@@ -45,7 +45,14 @@ class ReadWindows(NamedTuple):
 
 @dataclass
 class SnapshotReader:
-    """Make graphs and features of windows; parameters as in `TAVRNN`."""
+    """Make graphs and features of windows; parameters as in `TAVRNN`.
+
+    Attributes
+    ----------
+    scale : FeatureScale
+    mean_graph : ndarray of shape (n_columns, n_columns)
+        Mean over the training windows in which both neurons are recorded; NaN if in none.
+    """
 
     noise_filter: bool
     threshold: float
@@ -54,6 +61,7 @@ class SnapshotReader:
     activity_features: str | None
     dtype: torch.dtype
     scale: FeatureScale = field(init=False)
+    mean_graph: NDArray[np.float64] = field(init=False)
 
     def fit(self, windows: NDArray | LazyWindows, columns: NDArray[np.intp]) -> ReadWindows:
         """Learn the scale of the features from these windows, and read them."""
@@ -70,17 +78,6 @@ class SnapshotReader:
         """Give the graphs of some windows at a time, and which neurons are recorded."""
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             yield rows, self._graph(activity, lengths, recorded), recorded
-
-    def mean_graph(
-        self, windows: NDArray | LazyWindows, columns: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """Average over the windows in which both neurons are recorded; NaN if in none."""
-        total, count = np.zeros((2, len(columns), len(columns)))
-        for _, graphs, recorded in self.graphs(windows, columns):
-            held = recorded.astype(np.float64)
-            total += graphs.sum(axis=0)
-            count += held.T @ held
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     def _graph(
         self,
@@ -104,6 +101,7 @@ class SnapshotReader:
         hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
         measured, halves, own = [], [], []
+        total = np.zeros((len(columns), len(columns)))
         n_broken = 0
         measures = self.activity_features.split("+") if self.activity_features else []
         for rows, activity, lengths, recorded in split_windows(windows, columns):
@@ -112,6 +110,7 @@ class SnapshotReader:
             hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
             measured.append(measure_activity(activity, lengths, recorded, measures))
             if learn:
+                total += graphs.sum(axis=0)
                 halves.append(measure_halves(activity, lengths, recorded, measures))
             everywhere[rows] = recorded
             n_broken += int(((lengths > 0) & ~recorded.any(axis=1)).sum())
@@ -128,6 +127,9 @@ class SnapshotReader:
                     UserWarning,
                     stacklevel=4,
                 )
+            held = everywhere.astype(np.float64)
+            count = held.T @ held
+            self.mean_graph = np.where(count > 0, total / np.maximum(count, 1), np.nan)
             even, odd = map(_joined, zip(*halves))
             self.scale.fit(whole, (even, odd), everywhere)
         features = [np.concatenate(own)] if own else []

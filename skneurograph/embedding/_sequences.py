@@ -54,16 +54,21 @@ def side_by_side(values: Tensor, pieces: list[Rows]) -> Tensor:
     -------
     Tensor of shape (longest, n_pieces, ...)
     """
-    if len(pieces) == 1 and (np.diff(pieces[0]) == 1).all():
-        return values[int(pieces[0][0]) : int(pieces[0][-1]) + 1, None]  # no copy
+    if len(pieces) == 1:
+        return _take(values, pieces[0])[:, None]
     longest = max(map(len, pieces))
     joined = values.new_empty(longest, len(pieces), *values.shape[1:])
     for k, rows in enumerate(pieces):
-        is_run = len(rows) == 1 + rows[-1] - rows[0] and (np.diff(rows) == 1).all()
-        picked = slice(int(rows[0]), int(rows[-1]) + 1) if is_run else torch.from_numpy(rows)
-        joined[: len(rows), k] = values[picked]
+        joined[: len(rows), k] = _take(values, rows)
         joined[len(rows) :, k] = 0
     return joined
+
+
+def _take(values: Tensor, rows: Rows) -> Tensor:
+    """Take rows, without a copy if they follow each other."""
+    if (np.diff(rows) == 1).all():
+        return values[int(rows[0]) : int(rows[-1]) + 1]
+    return values[torch.from_numpy(rows)]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.graph_inference._correlation import _filtered_products, _standardised
+from skneurograph.graph_inference._correlation import filtered_products, standardised
 from skneurograph.lazy import LazyWindows
 from skneurograph.training import cut_windows
 
 __all__ = [
+    "LEAST_FRAMES",
     "Activity",
     "FeatureScale",
     "connectivity",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 # Fewer frames than this have a correlation of -1, 1 or none.
-_LEAST_FRAMES = 3
+LEAST_FRAMES = 3
 # Windows are read in chunks of about this many elements of the largest array.
 _CHUNK_ELEMENTS = 4_000_000
 # The spread of a feature is at least this part of its spread over all neurons.
@@ -109,12 +110,12 @@ def connectivity(
     patterns, which = np.unique(np.column_stack([lengths, recorded]), axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
         n_frames, held = pattern[0], np.flatnonzero(pattern[1:])
-        if n_frames < _LEAST_FRAMES or len(held) < 2:
+        if n_frames < LEAST_FRAMES or len(held) < 2:
             continue
         members = np.flatnonzero(which.ravel() == k)
-        z = _standardised(activity[np.ix_(members, held)][:, :, :n_frames])
+        z = standardised(activity[np.ix_(members, held)][:, :, :n_frames])
         if noise_filter:
-            graph = _filtered_products(z)
+            graph = filtered_products(z)
         else:
             graph = z @ z.transpose(0, 2, 1) / n_frames
         graphs[np.ix_(members, held, held)] = graph

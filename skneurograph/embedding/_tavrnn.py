@@ -24,11 +24,19 @@ from torch import Tensor
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.embedding._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding._sequences import Rows, Snapshots, split_sequences
-from skneurograph.embedding._snapshots import held_columns
+from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import SnapshotModel, computed_loss
 from skneurograph.nn.snapshot_cell import Walk
-from skneurograph.training import TrainingOptions, draw_seeds, resolve_device, seeded, train
+from skneurograph.training import (
+    TrainingOptions,
+    draw_seeds,
+    keep_record,
+    loss_curve,
+    resolve_device,
+    seeded,
+    train,
+)
 from skneurograph.validation import check_groups, check_windows
 
 __all__ = ["TAVRNN"]
@@ -44,7 +52,6 @@ _SHARED = (
     "random_state",
     "verbose",
 )
-_LEAST_FRAMES = 3
 # Sequences are evaluated side by side up to about this many elements.
 _CHUNK_ELEMENTS = 20_000_000
 
@@ -313,34 +320,17 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 computed_loss,
                 data,
                 None,
-                TrainingOptions(
-                    max_epochs=self.max_epochs,
-                    batch_size=self.batch_size,
-                    learning_rate=self.learning_rate,
-                    weight_decay=float(self.weight_decay),
-                    device=device,
-                    verbose=int(self.verbose),
-                    callbacks=tuple(self.callbacks or ()),
-                ),
+                TrainingOptions.of(self, device),
                 seed,
             )
-        self.n_epochs_ = len(self.net_.history)
-        # An interrupted epoch has no loss.
-        losses = (epoch.get("train_loss") for epoch in self.net_.history)
-        self.loss_curve_ = np.array([loss for loss in losses if loss is not None])
-        self.interrupted_ = self.net_.interrupted_
-        if self.interrupted_:
-            warnings.warn(
-                f"training was interrupted in epoch {self.n_epochs_}: the state so far is kept",
-                UserWarning,
-                stacklevel=2,
-            )
+        keep_record(self, kept="state so far", stacklevel=2)
+        self.loss_curve_ = loss_curve(self.net_)
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
-        self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph(
-            windows, self.columns_
-        )
-        self.attention_ = self._attention(read, sequences)
+        self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph
+        self.attention_ = np.empty((len(windows), self.attention_width))
+        for rows, walk in self._walk_each(read, sequences):
+            self.attention_[rows] = walk.attention.cpu().numpy()
         return self
 
     def fit_transform(
@@ -371,11 +361,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
-        for pieces, walk in self._walks(
-            self._reader.read(windows, self._columns(windows)), sequences
-        ):
-            for k, rows in enumerate(pieces):
-                embedding[rows] = walk.mean[: len(rows), k, 0].cpu().numpy()
+        read = self._reader.read(windows, self._columns(windows))
+        for rows, walk in self._walk_each(read, sequences):
+            embedding[rows] = walk.mean[:, 0].cpu().numpy()
         return embedding
 
     @torch.no_grad()
@@ -403,12 +391,10 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         shape = (len(windows), self.n_features_in_, self.n_components)
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
         read = self._reader.read(windows, columns)
-        for pieces, walk in self._walks(read, sequences):
-            joined = self.net_.module_.joined(walk.mean)
-            for k, rows in enumerate(pieces):
-                part = joined[: len(rows), k].cpu().numpy()
-                part[~read.recorded[rows]] = np.nan
-                embedding[rows[:, None], columns] = part
+        for rows, walk in self._walk_each(read, sequences):
+            part = self.net_.module_.joined(walk.mean[:, None])[:, 0].cpu().numpy()
+            part[~read.recorded[rows]] = np.nan
+            embedding[rows[:, None], columns] = part
         return embedding
 
     @torch.no_grad()
@@ -459,7 +445,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             recorded in the window, or in no window of training (unless exchangeable).
         """
         check_is_fitted(self, "net_")
-        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        windows = check_windows(self, X, reset=False, min_times=LEAST_FRAMES)[0]
         n_neurons = self.n_features_in_
         graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
         columns = self._columns(windows)
@@ -473,9 +459,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         for name in ("classes_", "graph_"):
             self.__dict__.pop(name, None)
         if y is None or self.label_weight == 0:
-            windows, y = check_windows(self, X, reset=True, min_times=_LEAST_FRAMES)[0], None
+            windows, y = check_windows(self, X, reset=True, min_times=LEAST_FRAMES)[0], None
         else:
-            windows, y = check_windows(self, X, y, reset=True, min_times=_LEAST_FRAMES)
+            windows, y = check_windows(self, X, y, reset=True, min_times=LEAST_FRAMES)
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
         if self.n_features_in_ < 2:
@@ -509,7 +495,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
     ) -> tuple[NDArray | LazyWindows, list[Rows]]:
         check_is_fitted(self, "net_")
-        windows = check_windows(self, X, reset=False, min_times=_LEAST_FRAMES)[0]
+        windows = check_windows(self, X, reset=False, min_times=LEAST_FRAMES)[0]
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
     def _build_module(self, read: ReadWindows) -> SnapshotModel:
@@ -547,12 +533,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 walk = module.walk(data["hops"], data["features"], data["levels"])
             yield pieces, walk
 
-    def _attention(self, read: ReadWindows, sequences: list[Rows]) -> NDArray[np.floating]:
-        attention = np.empty((len(read.hops), self.attention_width))
+    def _walk_each(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[Rows, Walk]]:
+        """Walk over sequences, and give the walk of each without its dimension."""
         for pieces, walk in self._walks(read, sequences):
             for k, rows in enumerate(pieces):
-                attention[rows] = walk.attention[: len(rows), k].cpu().numpy()
-        return attention
+                yield rows, Walk(*(part[: len(rows), k] for part in walk))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -184,13 +184,13 @@ class CorrelationGraph(GraphTransformer):
                 sender = rankdata(windows[:, :, :n_frames], axis=2)
             else:
                 receiver, sender = windows[:, :, self.lag :], windows[:, :, :n_frames]
-            receiver, sender = _standardised(receiver), _standardised(sender)
+            receiver, sender = standardised(receiver), standardised(sender)
         else:
             z = self._ranked(windows, columns) - self._mean[columns, None]
             z = z / self._scale[columns, None]
             receiver, sender = z[:, :, self.lag :], z[:, :, :n_frames]
         if self.noise_filter:
-            return _filtered_products(receiver)
+            return filtered_products(receiver)
         graphs: NDArray[np.float64] = receiver @ sender.transpose(0, 2, 1) / n_frames
         return graphs
 
@@ -233,7 +233,7 @@ def _learn_ranks(
     return ranks
 
 
-def _standardised(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+def standardised(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scale each neuron of each window to mean 0 and variance 1, or to 0 if it is constant."""
     mean = windows.mean(axis=2, keepdims=True)
     centred = windows - mean
@@ -243,7 +243,7 @@ def _standardised(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     return standardised
 
 
-def _filtered_products(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def filtered_products(z: NDArray[np.float64]) -> NDArray[np.float64]:
     """Products of z-scores of each window without the noise of their spectrum."""
     _, n_neurons, n_frames = z.shape
     if n_frames >= n_neurons:
