@@ -96,7 +96,7 @@ def speed(options: argparse.Namespace) -> None:
     for name, (n_windows, n_neurons, n_times, density, published, _, most, _) in WORK.items():
         X = make_windows(n_windows, n_neurons, n_times)
         settings = {"threshold": threshold_of(X, density)}
-        n_epochs = 4 if n_neurons > 500 else 12
+        n_epochs = 8 if n_neurons > 500 else 20
         found = epoch_seconds(X, n_epochs, **settings)
         uncut = epoch_seconds(X, n_epochs, **settings, sequence_length=None)
         shape = f"{name}: {n_windows} windows, {n_neurons} neurons"

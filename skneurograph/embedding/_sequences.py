@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Snapshots", "cut_pieces", "side_by_side", "split_sequences"]
+from skneurograph.nn.snapshots import LARGE, take_rows
+
+__all__ = ["Snapshots", "cut_pieces", "rows_side_by_side", "split_sequences", "take"]
 
 Rows = NDArray[np.intp]
 
@@ -42,33 +44,41 @@ def cut_pieces(
     return pieces
 
 
-def side_by_side(values: Tensor, pieces: list[Rows]) -> Tensor:
-    """Take the rows of each piece, with zeros at the end of the shorter ones.
+def rows_side_by_side(pieces: list[Rows]) -> Tensor:
+    """Give the rows of each piece as a column, with -1 at the end of the shorter ones.
+
+    Parameters
+    ----------
+    pieces : list of array of int
+
+    Returns
+    -------
+    int Tensor of shape (longest, n_pieces)
+    """
+    rows = np.full((max(map(len, pieces)), len(pieces)), -1)
+    for k, piece in enumerate(pieces):
+        rows[: len(piece), k] = piece
+    return torch.from_numpy(rows)
+
+
+def take(values: Tensor, rows: Tensor) -> Tensor:
+    """Take rows, zeros for negative ones.
 
     Parameters
     ----------
     values : Tensor of shape (n_windows, ...)
-    pieces : list of array of int
+    rows : int Tensor of shape (longest, n_pieces)
 
     Returns
     -------
     Tensor of shape (longest, n_pieces, ...)
     """
-    if len(pieces) == 1:
-        return _take(values, pieces[0])[:, None]
-    longest = max(map(len, pieces))
-    joined = values.new_empty(longest, len(pieces), *values.shape[1:])
-    for k, rows in enumerate(pieces):
-        joined[: len(rows), k] = _take(values, rows)
-        joined[len(rows) :, k] = 0
-    return joined
-
-
-def _take(values: Tensor, rows: Rows) -> Tensor:
-    """Take rows, without a copy if they follow each other."""
-    if (np.diff(rows) == 1).all():
-        return values[int(rows[0]) : int(rows[-1]) + 1]
-    return values[torch.from_numpy(rows)]
+    flat = rows.flatten()
+    if rows.shape[1] == 1:
+        return take_rows(values, flat)[:, None]
+    taken = values.index_select(0, flat.clamp(min=0))
+    taken[flat < 0] = 0
+    return taken.unflatten(0, rows.shape)
 
 
 @dataclass(frozen=True)
@@ -116,12 +126,17 @@ class Snapshots:
         """Mini-batches of an epoch, and of another one each time that they are asked for."""
         return _Epochs(self, batch_size, device, rng)
 
-    def batch(self, pieces: list[Rows]) -> dict[str, Tensor]:
-        """Put pieces side by side, as the module takes them."""
-        return {
-            name: side_by_side(getattr(self, name), pieces)
-            for name in ("hops", "features", "levels", "labels")
-        }
+    def batch(self, pieces: list[Rows], device: torch.device) -> dict[str, Tensor]:
+        """Put pieces side by side, as the module takes them; large graphs stay where they are."""
+        rows = rows_side_by_side(pieces)
+        names = ["features", "levels", "labels"]
+        inputs = {}
+        if len(pieces) > 1 and self.hops.shape[1] >= LARGE and device.type == "cpu":
+            inputs = {"hops": self.hops.expand(len(rows), *self.hops.shape), "rows": rows}
+        else:
+            names.append("hops")
+        inputs |= {name: take(getattr(self, name), rows) for name in names}
+        return {name: value.to(device) for name, value in inputs.items()}
 
 
 class _Epochs:
@@ -138,6 +153,8 @@ class _Epochs:
         self.batch_size = batch_size
         self.device = device
         self.rng = rng
+        hops = snapshots.hops
+        self._is_seen = (hops[:, 0, 1:] != 0).any(dim=-1).to(hops.dtype)
 
     def __iter__(self) -> Iterator[Any]:
         pieces = cut_pieces(self.snapshots.sequences, self.snapshots.length, self.rng)
@@ -147,9 +164,8 @@ class _Epochs:
         n_batches = min(len(pieces), self.snapshots.n_steps(self.batch_size))
         for chosen in np.array_split(np.arange(len(pieces)), n_batches):
             part = [pieces[k] for k in chosen]
-            inputs = self.snapshots.batch(part)
+            inputs = self.snapshots.batch(part, self.device)
             # The mean over all entries of the batch is then the mean over its windows, less gaps.
-            there = (inputs["hops"][..., 0, 1:] != 0).any(dim=-1).to(inputs["hops"].dtype)
+            there = take(self._is_seen, rows_side_by_side(part))
             weight = there * (there.numel() / there.sum().clamp(min=1))
-            inputs = {name: value.to(self.device) for name, value in inputs.items()}
             yield inputs, (inputs["labels"], weight.to(self.device))

@@ -28,6 +28,7 @@ from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import SnapshotModel, computed_loss
 from skneurograph.nn.snapshot_cell import Walk
+from skneurograph.nn.snapshots import Hops, PickedHops
 from skneurograph.training import (
     TrainingOptions,
     draw_seeds,
@@ -424,9 +425,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         read = self._reader.read(windows, self._columns(windows))
         n_seen = max(1, int(read.recorded.any(axis=1).sum()))
         total = 0.0
-        for pieces, walk in self._walks(read, sequences):
-            data = self._side_by_side(read, pieces)
-            bound = self.net_.module_.bound(walk, data["hops"], data["features"])
+        for pieces, hops, features, walk in self._walks(read, sequences):
+            bound = self.net_.module_.bound(walk, hops, features)
             total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
         return total / n_seen
 
@@ -513,29 +513,29 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             label_weight=float(self.label_weight),
         )
 
-    def _side_by_side(self, read: ReadWindows, pieces: list[Rows]) -> dict[str, Tensor]:
-        labels = torch.full((len(read.hops),), -1)
-        data = Snapshots(read.hops, read.features, read.levels, labels, pieces, None).batch(pieces)
-        device = next(self.net_.module_.parameters()).device
-        return {name: value.to(device) for name, value in data.items()}
-
-    def _walks(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[list[Rows], Walk]]:
-        """Walk over sequences, those of similar length side by side."""
+    def _walks(
+        self, read: ReadWindows, sequences: list[Rows]
+    ) -> Iterator[tuple[list[Rows], Hops, Tensor, Walk]]:
+        """Walk over sequences, those of similar length side by side; give what was read, too."""
         module = self.net_.module_.eval()
+        device = next(module.parameters()).device
+        labels = torch.full((len(read.hops),), -1)
+        data = Snapshots(read.hops, read.features, read.levels, labels, sequences, None)
         per_window = read.hops.shape[1] * max(read.hops.shape[1], 4 * self.hidden_size)
         waiting = sorted(sequences, key=len)
         while waiting:
             longest = len(waiting[-1])
             n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
             pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
-            data = self._side_by_side(read, pieces)
+            part = data.batch(pieces, device)
+            hops = PickedHops(part["hops"][0], part["rows"]) if "rows" in part else part["hops"]
             with torch.no_grad():
-                walk = module.walk(data["hops"], data["features"], data["levels"])
-            yield pieces, walk
+                walk = module.walk(hops, part["features"], part["levels"])
+            yield pieces, hops, part["features"], walk
 
     def _walk_each(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[Rows, Walk]]:
         """Walk over sequences, and give the walk of each without its dimension."""
-        for pieces, walk in self._walks(read, sequences):
+        for pieces, _, _, walk in self._walks(read, sequences):
             for k, rows in enumerate(pieces):
                 yield rows, Walk(*(part[: len(rows), k] for part in walk))
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn.snapshot_walk import LEAST_SPREAD, Weights, walk_snapshots
-from skneurograph.nn.snapshots import present_nodes
+from skneurograph.nn.snapshots import Hops, PickedHops, present_nodes
 
 __all__ = ["SnapshotCell", "Walk"]
 
@@ -83,12 +83,12 @@ class SnapshotCell(nn.Module):
         age[0] = math.log(max(1, attention_width - 1))
         self.age = nn.Parameter(age)
 
-    def forward(self, hops: Tensor, features: Tensor, noise: Tensor | None = None) -> Walk:
+    def forward(self, hops: Hops, features: Tensor, noise: Tensor | None = None) -> Walk:
         """Walk over the snapshots.
 
         Parameters
         ----------
-        hops : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes)
+        hops : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes) or PickedHops
             As `join_history` gives them, zero where a sequence has ended.
         features : Tensor of shape (n_snapshots, n_sequences, n_nodes, hidden_size)
         noise : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_components), optional
@@ -97,16 +97,27 @@ class SnapshotCell(nn.Module):
         Returns
         -------
         Walk
+            Where a picked sequence has ended, zeros with a spread of one.
         """
+        if not isinstance(hops, PickedHops):
+            return self._walk(hops, features, noise)
+        # Each by itself: large products gain nothing from being batched.
+        walks = []
+        for k, graphs in enumerate(hops.sequences()):
+            part = slice(len(graphs)), slice(k, k + 1)
+            drawn = None if noise is None else noise[part]
+            walks.append(self._walk(graphs[:, None], features[part], drawn))
+        return Walk(*(_joined(name, walks, len(features)) for name in Walk._fields))
+
+    def _walk(self, hops: Tensor, features: Tensor, noise: Tensor | None) -> Walk:
         n_snapshots, n_sequences, n_nodes, _ = features.shape
-        there = present_nodes(hops)
         columns = _columns(hops @ features)
         weights = self.features.expand(n_snapshots, -1, -1)
         moments, latents, before, attention = walk_snapshots(
             hops,
             torch.baddbmm(self.features_bias, weights, columns),
             None if noise is None else _columns(noise),
-            None if bool(there.all()) else there.flatten(1),
+            present_nodes(hops).flatten(1),
             self._weights(n_snapshots),
         )
 
@@ -128,3 +139,13 @@ class SnapshotCell(nn.Module):
 def _columns(values: Tensor) -> Tensor:
     """Nodes of all sequences as columns, (n_snapshots, n_units, n_columns)."""
     return values.movedim(-1, 1).flatten(2).contiguous()
+
+
+def _joined(name: str, walks: list[Walk], n_snapshots: int) -> Tensor:
+    """Put a field of walks over single sequences side by side."""
+    parts = []
+    for walk in walks:
+        part = getattr(walk, name)
+        after = [0, 0] * (part.ndim - 1) + [0, n_snapshots - len(part)]
+        parts.append(F.pad(part, after, value=1.0 if name == "spread" else 0.0))
+    return torch.cat(parts, dim=1)

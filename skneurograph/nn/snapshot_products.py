@@ -1,19 +1,18 @@
 """Products that a step from snapshot to snapshot is made of, and their gradients.
 
-A single sequence, the usual case, needs no batched product. Large graphs are multiplied one
-by one, those of sequences that have ended not at all.
+A single sequence needs no batched product.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 __all__ = [
     "hops_of_steps",
+    "last_of",
     "looking_back",
     "mix",
     "propagate",
@@ -25,48 +24,30 @@ __all__ = [
 ]
 
 
-# From so many nodes on, a product is worth a call of its own.
-_LARGE = 200
-
-Hop = Tensor | list[Tensor | None]
-
-
-def propagate(values: Tensor, hop: Hop, out: Tensor) -> Tensor:
+def propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
     """Multiply (n_units, n_columns) by the symmetric hops of each sequence."""
-    if isinstance(hop, list):
-        size = values.shape[1] // len(hop)
-        for k, single in enumerate(hop):
-            columns = slice(k * size, (k + 1) * size)
-            if single is None:
-                out[:, columns] = 0
-            else:
-                out[:, columns] = values[:, columns] @ single
-        return out
     if hop.ndim == 2:
-        return torch.mm(values, hop, out=out)
+        # A large matrix is read a tenth faster along its columns.
+        return torch.mm(values, hop.T, out=out)
     shape = (len(values), *hop.shape[:2])
     product = torch.bmm(values.view(shape).transpose(0, 1), hop)
     out.view(shape).copy_(product.transpose(0, 1))
     return out
 
 
-def hops_of_steps(hops: Tensor) -> Sequence[Hop]:
-    """Give the hops of each step: one matrix, one for each sequence, or large ones in a list."""
-    if hops.shape[1] == 1:
-        return hops[:, 0].unbind()
-    if hops.shape[2] < _LARGE:
-        return hops.unbind()
-    # The history node has a loop wherever there is a snapshot.
-    there = (hops[:, :, 0, 0] != 0).tolist()
-    return [
-        [single if held else None for single, held in zip(step.unbind(), part)]
-        for step, part in zip(hops.unbind(), there)
-    ]
+def hops_of_steps(hops: Tensor) -> tuple[Tensor, ...]:
+    """Give the hops of each step, one matrix if there is a single sequence."""
+    return (hops[:, 0] if hops.shape[1] == 1 else hops).unbind()
 
 
-def looking_back(padded: Tensor, width: int) -> tuple[Tensor, ...]:
-    """For each step, a view of the last ``width`` entries, the current one last."""
-    return padded.unfold(0, width, 1).movedim(-1, 1).unbind()
+def looking_back(values: Tensor, width: int) -> list[Tensor]:
+    """For each step, the current entry and those before it, ``width`` in all or what there is."""
+    return [values[max(0, end - width) : end] for end in range(1, len(values) + 1)]
+
+
+def last_of(values: Tensor, width: int) -> list[Tensor]:
+    """For each step, the last of its ``width`` entries, as many as `looking_back` gives."""
+    return [part[max(0, width - step) :] for step, part in enumerate(values, start=1)]
 
 
 def scaled_keys(attention: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from skneurograph.nn.snapshot_products import (
     hops_of_steps,
+    last_of,
     looking_back,
     mix,
     propagate,
@@ -82,26 +83,25 @@ class _Walk(torch.autograd.Function):
             return given.new_empty(n_steps, n_rows, n_columns)
 
         heard, encoded, lifted, passed, new = (buffer(size) for _ in range(5))
-        before, own = buffer(size, n_times + 1), buffer(size, n_times + width - 1)
+        before, own = buffer(size, n_times + 1), buffer(size)
         recurrent, gates, moments, latents = map(buffer, (4 * size, 2 * size, 2 * d, d))
-        attention = given.new_ones(n_times, width, n_sequences)
-        attended = given.new_zeros(n_times + width - 1, n_sequences, 2 * size)
-        # What is looked at before the beginning has no weight.
-        ages = weights.age.flip(0).repeat(n_times, 1)
-        unborn = torch.ones(width - 1, width, dtype=torch.bool, device=ages.device)
-        ages[: width - 1].masked_fill_(unborn.triu(1).flip(1)[:n_times, :], -torch.inf)
-        before[0], own[: width - 1] = 0, 0
+        attended = given.new_empty(n_times, n_sequences, 2 * size)
+        # At the beginning there is less to look back at.
+        attention = given.new_zeros(n_times, width, n_sequences)
+        attention[:, -1] = 1
+        ages = weights.age.flip(0)[:, None].expand(n_times, width, 1)
+        before[0] = 0
         to_attention = scaled_keys(weights.attention).T
         inner, inputs = given.new_empty(2 * d, n_columns), given.new_empty(3 * size, n_columns)
         inner_gates, inner_new = inputs[: 2 * size], inputs[2 * size :]
-        history = own[width - 1 :].unflatten(2, (n_sequences, -1))[..., 0].mT
+        history = own.unflatten(2, (n_sequences, -1))[..., 0].mT
         steps = zip(
             hops_of_steps(hops),
             given[:, :size].unbind(),
             given[:, size : 4 * size].unbind(),
             given[:, 4 * size :].unbind(),
             [None] * n_times if noise is None else noise.unbind(),
-            [None] * n_times if there is None else there.unbind(),
+            _where_partial(there, n_times),
             before.unbind(),
             before[1:].unbind(),
             heard.unbind(),
@@ -120,14 +120,14 @@ class _Walk(torch.autograd.Function):
             gates[:, :size].unbind(),
             gates[:, size:].unbind(),
             new.unbind(),
-            own[width - 1 :].unbind(),
+            own.unbind(),
             looking_back(own, width),
             history.unbind(),
-            attended[width - 1 :].unbind(),
-            attended[width - 1 :, :, size:].unbind(),
+            attended.unbind(),
+            attended[..., size:].unbind(),
             looking_back(attended[..., :size], width),
-            ages[:, :, None].unbind(),
-            attention.unbind(),
+            last_of(ages, width),
+            last_of(attention, width),
         )
         for (
             hop, given_code, given_gates, given_moment, draw, at, state, after, hear,
@@ -180,10 +180,11 @@ class _Walk(torch.autograd.Function):
         def buffer(n_rows: int) -> Tensor:
             return before.new_empty(n_times, n_rows, n_columns)
 
-        # Reset candidate, encoder, reset, update, candidate: the first four are what the
-        # state gives, the last four what the features give.
-        slopes, inner_slopes, lift_slopes = buffer(5 * size), buffer(2 * d), buffer(size)
-        moment_slopes = upstream[0].clone(memory_format=torch.contiguous_format)
+        # Reset candidate, encoder, reset, update, candidate, moments: the first four are what
+        # the state gives, the last five what the features give.
+        slopes, inner_slopes, lift_slopes = buffer(5 * size + 2 * d), buffer(2 * d), buffer(size)
+        moment_slopes = slopes[:, 5 * size :]
+        moment_slopes.copy_(upstream[0])
         rise = None if noise is None else torch.sigmoid(moments[:, d:]).mul_(noise)
         own_slopes, attended_slopes = torch.zeros_like(own), torch.zeros_like(attended)
         score_slopes = torch.zeros_like(attention)
@@ -196,7 +197,7 @@ class _Walk(torch.autograd.Function):
         steps = zip(
             hops_of_steps(hops),
             [None] * n_times if rise is None else rise.unbind(),
-            [None] * n_times if there is None else there.unbind(),
+            _where_partial(there, n_times),
             upstream[1].unbind(),
             upstream[2].unbind(),
             before.unbind(),
@@ -210,25 +211,25 @@ class _Walk(torch.autograd.Function):
             slopes[:, :size].unbind(),
             slopes[:, size : 2 * size].unbind(),
             slopes[:, 2 * size : 4 * size].unbind(),
-            slopes[:, 4 * size :].unbind(),
+            slopes[:, 4 * size : 5 * size].unbind(),
             slopes[:, : 4 * size].unbind(),
-            slopes[:, 2 * size :].unbind(),
+            slopes[:, 2 * size : 5 * size].unbind(),
             moment_slopes.unbind(),
             moment_slopes[:, :d].unbind(),
             moment_slopes[:, d:].unbind(),
             inner_slopes.unbind(),
             lift_slopes.unbind(),
             looking_back(own, width),
-            own_slopes[width - 1 :].unbind(),
-            own_slopes[width - 1 :].unflatten(2, by_sequence)[..., 0].unbind(),
+            own_slopes.unbind(),
+            own_slopes.unflatten(2, by_sequence)[..., 0].unbind(),
             looking_back(own_slopes, width),
-            attended[width - 1 :, :, size:].unbind(),
+            attended[..., size:].unbind(),
             looking_back(attended[..., :size], width),
-            attended_slopes[width - 1 :].mT.unbind(),
-            attended_slopes[width - 1 :, :, size:].unbind(),
+            attended_slopes.mT.unbind(),
+            attended_slopes[..., size:].unbind(),
             looking_back(attended_slopes[..., :size], width),
-            attention.unbind(),
-            score_slopes.unbind(),
+            last_of(attention, width),
+            last_of(score_slopes, width),
         )
         for (
             hop, rises, at, of_latent, of_before, state, from_reset, code, lift, gate, reset,
@@ -264,18 +265,25 @@ class _Walk(torch.autograd.Function):
             slope.add_(direct).add_(of_before)
             if kept is not None:
                 slope.add_(kept)
-        seen = own[width - 1 :].unflatten(2, by_sequence)[..., 0]
+        seen = own.unflatten(2, by_sequence)[..., 0]
         of_weights = Weights(
             summed(slopes[:, : 4 * size], heard),
-            summed(slopes[:, 2 * size :], passed),
+            summed(slopes[:, 2 * size : 5 * size], passed),
             summed(inner_slopes, encoded),
             summed(lift_slopes, latents),
             lift_slopes.sum(dim=(0, 2))[:, None],
-            scaled_keys(summed(attended_slopes[width - 1 :].mT, seen)),
+            scaled_keys(summed(attended_slopes.mT, seen)),
             score_slopes.sum(dim=(0, 2)).flip(0),
         )
-        of_given = torch.cat([slopes[:, size:], moment_slopes], dim=1)
-        return None, of_given, None, None, *of_weights
+        return None, slopes[:, size:], None, None, *of_weights
+
+
+def _where_partial(there: Tensor | None, n_times: int) -> list[Tensor | None]:
+    """Which columns are there, at the steps where not all are."""
+    if there is None:
+        return [None] * n_times
+    is_whole = there.all(dim=1).tolist()
+    return [None if whole else columns for whole, columns in zip(is_whole, there)]
 
 
 def walk_snapshots(

@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-__all__ = ["edge_likelihood", "join_history", "present_nodes"]
+__all__ = [
+    "LARGE",
+    "Hops",
+    "PickedHops",
+    "edge_likelihood",
+    "join_history",
+    "present_nodes",
+    "take_rows",
+]
 
+# Graphs of so many nodes are worth calls of their own, and too large to be copied.
+LARGE = 200
 # Snapshots whose edges are scored together hold about this many pairs.
 _BLOCK_ELEMENTS = 1_000_000
+# Rows of a large graph that are scored together.
+_ROWS = 160
+
+
+class PickedHops:
+    """Snapshots of sequences that go side by side, picked from a stack without a copy.
+
+    Parameters
+    ----------
+    stack : Tensor of shape (n_graphs, n_nodes, n_nodes)
+        As `join_history` gives them.
+    rows : int Tensor of shape (n_snapshots, n_sequences)
+        Which of them; negative where a sequence has ended.
+
+    Attributes
+    ----------
+    present : bool Tensor of shape (n_snapshots, n_sequences, n_nodes)
+        Which nodes take part.
+    """
+
+    def __init__(self, stack: Tensor, rows: Tensor) -> None:
+        self._stack, self._rows = stack, rows
+        self.present = (stack[:, 0] != 0)[rows.clamp(min=0)] & (rows >= 0)[:, :, None]
+
+    def __iter__(self) -> Iterator[Tensor | None]:
+        """All graphs, those of the first snapshot first; None where there is none."""
+        for row in self._rows.flatten().tolist():
+            yield self._stack[row] if row >= 0 else None
+
+    def sequences(self) -> list[Tensor]:
+        """Graphs of each sequence, (n_snapshots, n_nodes, n_nodes), up to its end."""
+        return [take_rows(self._stack, rows[rows >= 0]) for rows in self._rows.T]
+
+
+def take_rows(values: Tensor, rows: Tensor) -> Tensor:
+    """Take rows, without a copy if they follow each other."""
+    if bool((rows.diff() == 1).all()):
+        return values[int(rows[0]) : int(rows[-1]) + 1]
+    return values.index_select(0, rows)
+
+
+Hops = Tensor | PickedHops
 
 
 def join_history(adjacency: Tensor, recorded: Tensor) -> Tensor:
@@ -52,12 +104,12 @@ def join_history(adjacency: Tensor, recorded: Tensor) -> Tensor:
     return hops
 
 
-def present_nodes(hops: Tensor) -> Tensor:
+def present_nodes(hops: Hops) -> Tensor:
     """Tell which nodes take part in snapshots made by `join_history`.
 
     Parameters
     ----------
-    hops : Tensor of shape (..., n_nodes, n_nodes)
+    hops : Tensor of shape (..., n_nodes, n_nodes) or PickedHops
         All zero where a sequence has no snapshot.
 
     Returns
@@ -65,45 +117,30 @@ def present_nodes(hops: Tensor) -> Tensor:
     bool Tensor of shape (..., n_nodes)
         The history node takes part wherever there is a snapshot.
     """
-    return hops[..., 0, :] != 0
+    return hops.present if isinstance(hops, PickedHops) else hops[..., 0, :] != 0
 
 
 class _EdgeLikelihood(torch.autograd.Function):
     """Likelihood and its gradient in one pass, so that no array over pairs outlives it."""
 
     @staticmethod
-    def forward(ctx: Any, latents: Tensor, bias: Tensor, hops: Tensor) -> Tensor:
+    def forward(ctx: Any, latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
         n_snapshots, n_neurons, _ = latents.shape
-        likelihood = latents.new_empty(n_snapshots)
-        slope = torch.empty_like(latents)
-        slope_of_bias = latents.new_empty(n_snapshots)
-        size = max(1, _BLOCK_ELEMENTS // max(1, n_neurons**2))
-        for start in range(0, n_snapshots, size):
-            rows = slice(start, start + size)
-            z, block = latents[rows], hops[rows]
-            if not bool((block[:, 0, 0] != 0).any()):
-                likelihood[rows], slope[rows], slope_of_bias[rows] = 0, 0, 0
-                continue
-            edges = (block[:, 1:, 1:] != 0).to(z.dtype)
-            torch.diagonal(edges, dim1=1, dim2=2).zero_()
-            there = present_nodes(block)[:, 1:].to(z.dtype)
-            n_recorded = there.sum(dim=1)
-            n_pairs = n_recorded * (n_recorded - 1)
-            n_edges = edges.sum(dim=(1, 2))
-            # Edges together weigh as much as the pairs without: (a complete graph has none).
-            both = (n_edges > 0) & (n_edges < n_pairs)
-            share = torch.where(both, 0.5 * n_pairs, n_pairs)
-            present_weight = share / n_edges.clamp(min=1)
-            absent_weight = share / (n_pairs - n_edges).clamp(min=1)
-            weight = edges * (present_weight - absent_weight)[:, None, None]
-            weight += (absent_weight[:, None] * there)[:, :, None] * there[:, None]
-            torch.diagonal(weight, dim1=1, dim2=2).zero_()
-            logits = torch.baddbmm(bias, z, z.transpose(1, 2))
-            surprise = F.softplus(logits).sub_(edges * logits)
-            likelihood[rows] = -0.5 * torch.einsum("bij,bij->b", weight, surprise)
-            error = torch.sigmoid_(logits).sub_(edges).mul_(weight)
-            torch.bmm(error, z, out=slope[rows]).neg_()
-            slope_of_bias[rows] = -0.5 * error.sum(dim=(1, 2))
+        likelihood, slope_of_bias = latents.new_zeros(2, n_snapshots)
+        slope = torch.zeros_like(latents)
+        if isinstance(hops, PickedHops) or 1 + n_neurons >= LARGE:
+            for k, graph in enumerate(hops):
+                if graph is not None and graph[0, 0] != 0:
+                    likelihood[k], slope_of_bias[k] = _explain_large(
+                        latents[k], bias, graph, slope[k]
+                    )
+        else:
+            size = max(1, _BLOCK_ELEMENTS // n_neurons**2)
+            for start in range(0, n_snapshots, size):
+                rows = slice(start, start + size)
+                likelihood[rows], slope_of_bias[rows] = _explain(
+                    latents[rows], bias, hops[rows], slope[rows]
+                )
         ctx.save_for_backward(slope, slope_of_bias)
         return likelihood
 
@@ -114,7 +151,69 @@ class _EdgeLikelihood(torch.autograd.Function):
         return slope * given[:, None, None], (slope_of_bias * given).sum(), None
 
 
-def edge_likelihood(latents: Tensor, bias: Tensor, hops: Tensor) -> Tensor:
+def _explain(z: Tensor, bias: Tensor, hops: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the likelihood of some graphs and its slope by the bias; write that by latents."""
+    edges = _edges(hops[:, 1:, 1:])
+    torch.diagonal(edges, dim1=1, dim2=2).zero_()
+    there = present_nodes(hops)[:, 1:].to(z.dtype)
+    present, absent = _pair_weights(there.sum(dim=1), edges.sum(dim=(1, 2)))
+    weight = edges * (present - absent)[:, None, None]
+    weight += (absent[:, None] * there)[:, :, None] * there[:, None]
+    torch.diagonal(weight, dim1=1, dim2=2).zero_()
+    fit, error = _compare(torch.baddbmm(bias, z, z.mT), edges)
+    torch.bmm(error.mul_(weight), z, out=slope)
+    # Every pair stands there twice.
+    return 0.5 * torch.einsum("bij,bij->b", weight, fit), 0.5 * error.sum(dim=(1, 2))
+
+
+def _explain_large(z: Tensor, bias: Tensor, hop: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Do what `_explain` does for one large graph, each pair once, some rows at a time."""
+    n_neurons = len(z)
+    edges = _edges(hop[1:, 1:]).fill_diagonal_(0)
+    there = present_nodes(hop)[1:].to(z.dtype)
+    present, absent = _pair_weights(there.sum(), edges.sum())
+    is_whole = bool(there.all())
+    likelihood, slope_of_bias = z.new_zeros(2)
+    for start in range(0, n_neurons, _ROWS):
+        rows, after = slice(start, start + _ROWS), slice(start, n_neurons)
+        first, second, part = z[rows], z[after], edges[rows, after]
+        weight = torch.add(absent, part * (present - absent))
+        if not is_whole:
+            weight *= there[rows, None] * there[after]
+        weight[:, : len(first)].triu_(1)
+        fit, error = _compare(torch.addmm(bias, first, second.T), part)
+        error *= weight
+        slope[rows].addmm_(error, second)
+        slope[after].addmm_(error.T, first)
+        likelihood += torch.dot(weight.flatten(), fit.flatten())
+        slope_of_bias += error.sum()
+    return likelihood, slope_of_bias
+
+
+def _edges(hops: Tensor) -> Tensor:
+    """1 where there is an edge or a loop; several times faster than a comparison."""
+    return hops.sign().square_()
+
+
+def _pair_weights(n_recorded: Tensor, n_edges: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of present and absent edges, both counted in both directions."""
+    n_pairs = n_recorded * (n_recorded - 1)
+    # Edges together weigh as much as the pairs without: (a complete graph has none).
+    both = (n_edges > 0) & (n_edges < n_pairs)
+    share = torch.where(both, 0.5 * n_pairs, n_pairs)
+    return share / n_edges.clamp(min=1), share / (n_pairs - n_edges).clamp(min=1)
+
+
+def _compare(logits: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the logarithmic likelihood of each pair and its slope by the logit."""
+    chance = torch.sigmoid(logits)
+    # log(1 + exp(x)) is max(x, 0) - log(max(s, 1 - s)) with the sigmoid s, which is at hand.
+    fit = torch.maximum(chance, 1 - chance).log_()
+    fit.addcmul_(edges, logits).sub_(logits.clamp_(min=0))
+    return fit, edges - chance
+
+
+def edge_likelihood(latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
     """Logarithmic likelihood of the edges of each snapshot, class-weighted.
 
     A pair of neurons is connected with probability ``sigmoid(z_i . z_j + bias)``. Present
@@ -126,8 +225,9 @@ def edge_likelihood(latents: Tensor, bias: Tensor, hops: Tensor) -> Tensor:
     ----------
     latents : Tensor of shape (n_snapshots, n_neurons, n_components)
     bias : Tensor of shape ()
-    hops : Tensor of shape (n_snapshots, 1 + n_neurons, 1 + n_neurons)
-        As `join_history` gives them: an edge is an entry other than zero.
+    hops : Tensor of shape (n_snapshots, 1 + n_neurons, 1 + n_neurons) or PickedHops
+        As `join_history` gives them: an edge is an entry other than zero. Picked ones count
+        as many snapshots as there are in all sequences.
 
     Returns
     -------

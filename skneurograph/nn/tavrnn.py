@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from skneurograph.nn.snapshot_cell import SnapshotCell, Walk
 from skneurograph.nn.snapshot_walk import LEAST_SPREAD
-from skneurograph.nn.snapshots import edge_likelihood, present_nodes
+from skneurograph.nn.snapshots import Hops, PickedHops, edge_likelihood, present_nodes
 
 __all__ = ["SnapshotModel", "SnapshotTerms"]
 
@@ -120,7 +120,14 @@ class SnapshotModel(nn.Module):
         self.precision = nn.Parameter(torch.zeros(n_explained))  # its logarithm
         self.head = nn.Linear(n_components, n_classes) if n_classes else None
 
-    def forward(self, hops: Tensor, features: Tensor, levels: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self,
+        hops: Tensor,
+        features: Tensor,
+        levels: Tensor,
+        labels: Tensor,
+        rows: Tensor | None = None,
+    ) -> Tensor:
         """Give the loss of each snapshot: the negative bound per neuron, and of the labels.
 
         Latents are drawn in training, and are their means otherwise.
@@ -134,14 +141,19 @@ class SnapshotModel(nn.Module):
         levels : Tensor of shape (n_snapshots, n_sequences, n_levels)
         labels : int Tensor of shape (n_snapshots, n_sequences)
             Negative where there is none.
+        rows : int Tensor of shape (n_snapshots, n_sequences), optional
+            With it ``hops`` is a stack of graphs, of which these rows are picked, negative
+            where a sequence has ended. The stack is expanded to
+            (n_snapshots, n_graphs, 1 + n_neurons, 1 + n_neurons).
 
         Returns
         -------
         Tensor of shape (n_snapshots, n_sequences)
             0 where a sequence has ended.
         """
-        walk = self.walk(hops, features, levels)
-        loss = -self.bound(walk, hops, features, self.kl_weight)
+        graphs = hops if rows is None else PickedHops(hops[0], rows)
+        walk = self.walk(graphs, features, levels)
+        loss = -self.bound(walk, graphs, features, self.kl_weight)
         if self.head is not None:
             scores = self.head(walk.latents[:, :, 0])
             known = labels >= 0
@@ -149,14 +161,15 @@ class SnapshotModel(nn.Module):
                 scores.flatten(0, 1), labels.clamp(min=0).flatten(), reduction="none"
             )
             loss = loss + self.label_weight * entropy.view_as(loss) * known
-        return loss * present_nodes(hops)[..., 0]
+        return loss * present_nodes(graphs)[..., 0]
 
-    def walk(self, hops: Tensor, features: Tensor, levels: Tensor) -> Walk:
+    def walk(self, hops: Hops, features: Tensor, levels: Tensor) -> Walk:
         """Walk over the snapshots; latents are drawn in training.
 
         Parameters
         ----------
-        hops, features, levels : Tensor
+        hops : Tensor or PickedHops
+        features, levels : Tensor
             As in `forward`.
 
         Returns
@@ -173,7 +186,7 @@ class SnapshotModel(nn.Module):
         walk: Walk = self.cell(hops, nodes, noise)
         return walk
 
-    def bound(self, walk: Walk, hops: Tensor, features: Tensor, kl_weight: float = 1.0) -> Tensor:
+    def bound(self, walk: Walk, hops: Hops, features: Tensor, kl_weight: float = 1.0) -> Tensor:
         """Give the evidence lower bound of each snapshot per recorded neuron.
 
         The pairs of a neuron count together as one observation: each of its edges is as
@@ -183,7 +196,8 @@ class SnapshotModel(nn.Module):
         Parameters
         ----------
         walk : Walk
-        hops, features : Tensor
+        hops : Tensor or PickedHops
+        features : Tensor
             As in `forward`.
         kl_weight : float, default=1.0
             Weight of the divergence.
@@ -199,13 +213,14 @@ class SnapshotModel(nn.Module):
         bound = (per_neuron + explained - kl_weight * divergence) / n_recorded.clamp(min=1)
         return bound * (n_recorded > 0)
 
-    def terms(self, walk: Walk, hops: Tensor, features: Tensor) -> SnapshotTerms:
+    def terms(self, walk: Walk, hops: Hops, features: Tensor) -> SnapshotTerms:
         """Give the parts of the bound.
 
         Parameters
         ----------
         walk : Walk
-        hops, features : Tensor
+        hops : Tensor or PickedHops
+        features : Tensor
             As in `forward`.
 
         Returns
@@ -214,7 +229,8 @@ class SnapshotModel(nn.Module):
         """
         there = present_nodes(hops)
         joined = self.joined(walk.latents)
-        edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, hops.flatten(0, 1))
+        flat = hops if isinstance(hops, PickedHops) else hops.flatten(0, 1)
+        edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, flat)
         # Gaussian, up to a constant; a feature has the same variance for all neurons.
         expected = self.baselines + self._mapped(self.loadings, walk.latents[:, :, 0])
         error = features[..., features.shape[-1] - self.reliability.shape[1] :] - expected

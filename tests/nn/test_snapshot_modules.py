@@ -446,19 +446,49 @@ def test_what_is_not_reliable_is_neither_heard_nor_explained():
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_large_graphs_multiplied_one_by_one_give_the_same(monkeypatch, width):
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_graphs_picked_from_a_stack_are_as_those_side_by_side(width, is_shuffled):
     model = make_model(width=width).eval()
-    inputs = make_inputs(n_sequences=3)
-    for part in inputs:
+    hops, *others = make_inputs(n_sequences=3)
+    rows = torch.arange(N_TIMES * 3).view(3, N_TIMES).T
+    rows = rows.flip(0) if is_shuffled else rows.clone()
+    stack = torch.empty(N_TIMES * 3, *hops.shape[2:]).double()
+    stack[rows] = hops
+    rows[4:, 1] = -1
+    for part in (hops, *others):
         part[4:, 1] = 0  # ended
+    parameters = list(model.parameters())
     found = []
-    for large in (10**9, 1):
-        monkeypatch.setattr("skneurograph.nn.snapshot_products._LARGE", large)
-        loss = model(*inputs).sum()
-        found.append(
-            [loss, *torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)]
-        )
+    for inputs in ((hops, *others), (stack.expand(N_TIMES, -1, -1, -1), *others, rows)):
+        loss = model(*inputs)
+        gradients = torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
+        found.append([loss, *gradients])
     torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 9])
+def test_edges_of_large_graphs_some_rows_at_a_time_are_as_likely(monkeypatch, n_rows):
+    hops = make_hops(n_sequences=1, n_neurons=7, missing=((0, 1), (2, 3), (2, 6)))[:, 0]
+    hops[4:] = 0  # ended
+    latents, bias = doubles(N_TIMES, 7, 2, grad=True), doubles(1, grad=True)[0]
+    upstream, found = doubles(N_TIMES), []
+    monkeypatch.setattr("skneurograph.nn.snapshots._ROWS", n_rows)
+    for large in (10**9, 1):
+        monkeypatch.setattr("skneurograph.nn.snapshots.LARGE", large)
+        likelihood = edge_likelihood(latents, bias, hops)
+        found.append([likelihood, *torch.autograd.grad(likelihood, (latents, bias), upstream)])
+    torch.testing.assert_close(*found)
+
+
+def test_surprising_edges_have_their_likelihood_in_single_precision():
+    latents = torch.tensor([[[30.0], [30.0], [-30.0]]], requires_grad=True)
+    recorded = torch.ones(1, 3, dtype=torch.bool)
+    graph = torch.zeros(1, 3, 3)
+    graph[0, 0, 2] = graph[0, 2, 0] = 1  # at a logit of -900
+    likelihood = edge_likelihood(latents, torch.zeros(()), join_history(graph, recorded))
+    likelihood.sum().backward()
+    assert likelihood.item() == pytest.approx(-1.5 * 900 - 0.75 * 900)
+    assert latents.grad.isfinite().all()
 
 
 def test_a_sequence_that_has_ended_has_no_edges_to_explain(monkeypatch):
