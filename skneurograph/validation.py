@@ -200,7 +200,7 @@ def check_groups(groups: Any, n_windows: int) -> NDArray | None:
     Raises
     ------
     ValueError
-        If there is not exactly one group per window.
+        If there is not exactly one group per window, or groups cannot be compared.
     """
     if groups is None:
         return None
@@ -210,6 +210,13 @@ def check_groups(groups: Any, n_windows: int) -> NDArray | None:
             f"groups: got shape {groups.shape}; expected the organism of each window, "
             f"shape ({n_windows},)"
         )
+    if groups.dtype == object:
+        try:
+            np.unique(groups)
+        except TypeError as error:
+            raise ValueError(
+                "groups: names of organisms must be of one type, all strings or all numbers"
+            ) from error
     return groups
 
 

@@ -166,7 +166,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     count as one observation. The embedding is the posterior mean; nothing is drawn.
 
     All graphs are held in memory, ``n_windows * n_neurons**2`` numbers, and, when a sequence
-    is embedded, some ``15 * n_neurons * hidden_size`` numbers for each of its windows.
+    is embedded, some ``10 * n_neurons * hidden_size`` numbers for each of its windows.
 
     References
     ----------

@@ -72,7 +72,13 @@ class _Walk(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hops: Tensor, given: Tensor, noise: Tensor | None, there: Tensor | None, *w: Any
+        ctx: Any,
+        is_kept: bool,
+        hops: Tensor,
+        given: Tensor,
+        noise: Tensor | None,
+        there: Tensor | None,
+        *w: Any,
     ) -> tuple[Tensor, ...]:
         weights = Weights(*w)
         n_times, _, n_columns = given.shape
@@ -82,9 +88,14 @@ class _Walk(torch.autograd.Function):
         def buffer(n_rows: int, n_steps: int = n_times) -> Tensor:
             return given.new_empty(n_steps, n_rows, n_columns)
 
-        heard, encoded, lifted, passed, new = (buffer(size) for _ in range(5))
+        def scratch(n_rows: int) -> Tensor:
+            # What only the gradient needs later is overwritten at each step without one.
+            return buffer(n_rows) if is_kept else buffer(n_rows, 1).expand(n_times, -1, -1)
+
+        heard, encoded, lifted, passed, new = (scratch(size) for _ in range(5))
+        recurrent, gates = scratch(4 * size), scratch(2 * size)
         before, own = buffer(size, n_times + 1), buffer(size)
-        recurrent, gates, moments, latents = map(buffer, (4 * size, 2 * size, 2 * d, d))
+        moments, latents = buffer(2 * d), buffer(d)
         attended = given.new_empty(n_times, n_sequences, 2 * size)
         # At the beginning there is less to look back at.
         attention = given.new_zeros(n_times, width, n_sequences)
@@ -275,7 +286,7 @@ class _Walk(torch.autograd.Function):
             scaled_keys(summed(attended_slopes.mT, seen)),
             score_slopes.sum(dim=(0, 2)).flip(0),
         )
-        return None, slopes[:, size:], None, None, *of_weights
+        return None, None, slopes[:, size:], None, None, *of_weights
 
 
 def _where_partial(there: Tensor | None, n_times: int) -> list[Tensor | None]:
@@ -316,4 +327,4 @@ def walk_snapshots(
     attention : Tensor of shape (n_snapshots, attention_width, n_sequences)
         Weights of the last states, the current one last; without gradient.
     """
-    return cast(Any, _Walk.apply(hops, given, noise, there, *weights))
+    return cast(Any, _Walk.apply(torch.is_grad_enabled(), hops, given, noise, there, *weights))

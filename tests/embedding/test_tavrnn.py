@@ -458,6 +458,9 @@ def test_names_of_the_features_and_messages_are_in_the_users_words(X):
     assert model.get_feature_names_out().tolist() == ["tavrnn0", "tavrnn1", "tavrnn2"]
     with pytest.raises(ValueError, match=r"groups: got shape \(29,\)"):
         model.transform(X, groups=np.zeros(29))
+    mixed = np.array([0, "worm"] * 15, dtype=object)
+    with pytest.raises(ValueError, match="groups: names of organisms must be of one type"):
+        model.transform(X, groups=mixed)
     with pytest.raises(ValueError, match="needs at least 3"):
         cheap().fit(X[:, :, :2])
     with pytest.raises(ValueError, match="needs at least 2: a graph is made of pairs"):

@@ -289,6 +289,17 @@ def test_states_stay_bounded_over_thousands_of_snapshots():
     assert all(part.isfinite().all() for part in walk)
 
 
+@pytest.mark.parametrize("n_sequences", [1, 2])
+def test_without_a_gradient_the_walk_is_the_same(n_sequences):
+    model = make_model().eval()
+    inputs = make_inputs(n_sequences=n_sequences, missing=((0, 1), (3, 0)))[:3]
+    kept = model.walk(*inputs)
+    with torch.no_grad():
+        found = model.walk(*inputs)
+    for ours, theirs in zip(found, kept):
+        torch.testing.assert_close(ours, theirs.detach(), rtol=0, atol=0)
+
+
 def test_what_comes_later_changes_nothing_before():
     model = make_model().eval()
     inputs = make_inputs()
