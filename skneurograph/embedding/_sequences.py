@@ -126,12 +126,12 @@ class Snapshots:
         """Mini-batches of an epoch, and of another one each time that they are asked for."""
         return _Epochs(self, batch_size, device, rng)
 
-    def batch(self, pieces: list[Rows], device: torch.device) -> dict[str, Tensor]:
-        """Put pieces side by side, as the module takes them; large graphs stay where they are."""
-        rows = rows_side_by_side(pieces)
+    def batch(self, rows: Tensor, device: torch.device) -> dict[str, Tensor]:
+        """Take rows as the module wants them; large graphs stay where they are."""
         names = ["features", "levels", "labels"]
         inputs = {}
-        if len(pieces) > 1 and self.hops.shape[1] >= LARGE and device.type == "cpu":
+        if rows.shape[1] > 1 and self.hops.shape[1] >= LARGE and device.type == "cpu":
+            # Expanded, as skorch wants all inputs of a batch to have the same length.
             inputs = {"hops": self.hops.expand(len(rows), *self.hops.shape), "rows": rows}
         else:
             names.append("hops")
@@ -163,9 +163,9 @@ class _Epochs:
         # Cuts make more or fewer pieces; the schedule of the learning rate counts steps.
         n_batches = min(len(pieces), self.snapshots.n_steps(self.batch_size))
         for chosen in np.array_split(np.arange(len(pieces)), n_batches):
-            part = [pieces[k] for k in chosen]
-            inputs = self.snapshots.batch(part, self.device)
+            rows = rows_side_by_side([pieces[k] for k in chosen])
+            inputs = self.snapshots.batch(rows, self.device)
             # The mean over all entries of the batch is then the mean over its windows, less gaps.
-            there = take(self._is_seen, rows_side_by_side(part))
+            there = take(self._is_seen, rows)
             weight = there * (there.numel() / there.sum().clamp(min=1))
             yield inputs, (inputs["labels"], weight.to(self.device))

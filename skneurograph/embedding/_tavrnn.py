@@ -23,7 +23,7 @@ from torch import Tensor
 
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.embedding._reader import ReadWindows, SnapshotReader
-from skneurograph.embedding._sequences import Rows, Snapshots, split_sequences
+from skneurograph.embedding._sequences import Rows, Snapshots, rows_side_by_side, split_sequences
 from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import SnapshotModel, computed_loss
@@ -527,7 +527,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             longest = len(waiting[-1])
             n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
             pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
-            part = data.batch(pieces, device)
+            part = data.batch(rows_side_by_side(pieces), device)
             hops = PickedHops(part["hops"][0], part["rows"]) if "rows" in part else part["hops"]
             with torch.no_grad():
                 walk = module.walk(hops, part["features"], part["levels"])
