@@ -12,12 +12,13 @@ import skneurograph
 ROOT = Path(skneurograph.__file__).parent
 # What each room may import from the package; a room may always import itself.
 ALLOWED = {
-    "recordings": set(),
+    "inputs": set(),
+    "recordings": {"inputs"},
     "lazy": set(),
-    "windows": {"recordings", "lazy"},
+    "windows": {"recordings", "lazy", "inputs"},
     "nn": set(),
-    "validation": {"lazy"},
-    "preprocessing": {"recordings", "validation", "lazy"},
+    "validation": {"lazy", "inputs"},
+    "preprocessing": {"recordings", "validation", "lazy", "inputs"},
     "training": {"lazy", "nn"},
     "_net_estimator": {"training", "validation", "lazy"},
     "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy"},
@@ -33,10 +34,10 @@ ALLOWED = {
         "metrics",
     },
     "embedding": {"graph_inference", "_net_estimator", "training", "nn", "validation", "lazy"},
-    "metrics": set(),
-    "datasets": {"recordings"},
+    "metrics": {"inputs"},
+    "datasets": {"recordings", "inputs"},
     "plotting": {"model_selection", "metrics"},
-    "model_selection": {"lazy", "plotting", "metrics"},
+    "model_selection": {"lazy", "inputs", "plotting", "metrics"},
     "models": {"decoding", "forecasting", "preprocessing"},
     "cli": {"__init__", "windows", "model_selection"},
 }
