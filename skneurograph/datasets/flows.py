@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.datasets.physics import _check_range, _generator
+from skneurograph.datasets._parameters import generator, integer, number
 
 __all__ = ["FlowFields", "make_planar_flows", "make_van_der_pol"]
 
@@ -101,10 +100,10 @@ def make_planar_flows(
     >>> print(groups[0], (X[0, :, 1] - X[0, :, 0]).round(3))
     constant - [-0.1 -0.1]
     """
-    _check_count("n_points", n_points, 1)
-    _check_range("noise", noise, 0, np.inf)
-    _check_range("frame_interval", frame_interval, 0, np.inf, above=True)
-    rng = _generator(random_state)
+    n_points = integer("n_points", n_points, 1)
+    noise = number("noise", noise, 0)
+    frame_interval = number("frame_interval", frame_interval, 0, above=True)
+    rng = generator(random_state)
     states = rng.uniform(-1, 1, size=(4, n_points, 2))
     vectors = np.empty_like(states)
     vectors[:2] = np.array([-1.0, 1.0])[:, None, None]
@@ -194,12 +193,12 @@ def make_van_der_pol(
     {'mu=-0.10': -0.1, 'mu=+0.10': 0.1}
     """
     values = _check_mus(mus)
-    _check_count("n_trajectories", n_trajectories, 1)
-    _check_count("n_frames", n_frames, 2)
-    _check_range("frame_interval", frame_interval, 0, np.inf, above=True)
-    _check_range("curvature", curvature, 0, np.inf)
-    _check_range("noise", noise, 0, np.inf)
-    rng = _generator(random_state)
+    n_trajectories = integer("n_trajectories", n_trajectories, 1)
+    n_frames = integer("n_frames", n_frames, 2)
+    frame_interval = number("frame_interval", frame_interval, 0, above=True)
+    curvature = number("curvature", curvature, 0)
+    noise = number("noise", noise, 0)
+    rng = generator(random_state)
     # Uniform in a disc: the root of a uniform number is the radius.
     radius, angle = np.moveaxis(rng.random((len(values), n_trajectories, 2)), 2, 0)
     turn = 2 * np.pi * angle
@@ -278,9 +277,3 @@ def _check_mus(mus: ArrayLike | None) -> NDArray[np.float64]:
     if not is_list or not np.isfinite(values).all() or len(np.unique(values)) < len(values):
         raise ValueError(f"mus: got {mus!r}; expected a list of distinct, finite numbers")
     return values
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or value < least:
-        raise ValueError(f"{name}: got {value!r}; expected an integer of at least {least}")

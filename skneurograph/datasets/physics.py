@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
+
+from skneurograph.datasets._parameters import generator, integer, number
 
 __all__ = ["InteractingSystems", "make_kuramoto", "make_springs"]
 
@@ -109,13 +109,17 @@ def make_springs(
     >>> X.shape, graphs.shape
     ((3, 5, 10, 4), (3, 5, 5))
     """
-    _check_sizes(n_simulations, n_particles, "n_particles", n_frames, n_substeps)
-    _check_range("edge_probability", edge_probability, 0, 1)
-    _check_range("stiffness", stiffness, 0, np.inf)
-    _check_range("box_size", box_size, 0, np.inf, above=True)
-    _check_range("noise", noise, 0, np.inf)
-    _check_range("frame_interval", frame_interval, 0, np.inf, above=True)
-    rng = _generator(random_state)
+    n_simulations = integer("n_simulations", n_simulations, 1)
+    n_particles = integer("n_particles", n_particles, 2)
+    n_frames = integer("n_frames", n_frames, 1)
+    n_substeps = integer("n_substeps", n_substeps, 1)
+    edge_probability = number("edge_probability", edge_probability, 0, 1)
+    stiffness = number("stiffness", stiffness, 0)
+    box_size = number("box_size", box_size, 0, above=True)
+    noise = number("noise", noise, 0)
+    frame_interval = number("frame_interval", frame_interval, 0, above=True)
+    limits = _given_limits(limits, 4)
+    rng = generator(random_state)
     graphs = _random_graphs(n_simulations, n_particles, edge_probability, rng, symmetric=True)
     position = np.clip(
         0.5 * rng.standard_normal((n_simulations, n_particles, 2)), -box_size, box_size
@@ -141,9 +145,7 @@ def make_springs(
             force = pull @ position
             velocity = velocity + 0.5 * step * force
     states += noise * rng.standard_normal(states.shape)
-    if limits is None:
-        limits = _limits(states, [(0, 1), (2, 3)])
-    return _systems(states, graphs, ("x", "y", "vx", "vy"), limits)
+    return _systems(states, graphs, ("x", "y", "vx", "vy"), limits, [(0, 1), (2, 3)])
 
 
 def make_kuramoto(
@@ -219,14 +221,21 @@ def make_kuramoto(
     >>> X.shape, graphs.shape
     ((3, 5, 10, 4), (3, 5, 5))
     """
-    _check_sizes(n_simulations, n_oscillators, "n_oscillators", n_frames, n_substeps)
-    _check_range("edge_probability", edge_probability, 0, 1)
-    _check_range("coupling", coupling, -np.inf, np.inf)
-    _check_range("noise", noise, 0, np.inf)
-    _check_range("frame_interval", frame_interval, 0, np.inf, above=True)
-    rng = _generator(random_state)
+    n_simulations = integer("n_simulations", n_simulations, 1)
+    n_oscillators = integer("n_oscillators", n_oscillators, 2)
+    n_frames = integer("n_frames", n_frames, 1)
+    n_substeps = integer("n_substeps", n_substeps, 1)
+    edge_probability = number("edge_probability", edge_probability, 0, 1)
+    coupling = number("coupling", coupling)
+    noise = number("noise", noise, 0)
+    frame_interval = number("frame_interval", frame_interval, 0, above=True)
+    slowest, fastest = _pair("frequencies", frequencies)
+    if not isinstance(symmetric, (bool, np.bool_)):
+        raise ValueError(f"symmetric: got {symmetric!r}; expected True or False")
+    limits = _given_limits(limits, 4)
+    rng = generator(random_state)
     graphs = _random_graphs(n_simulations, n_oscillators, edge_probability, rng, symmetric)
-    omega = rng.uniform(*frequencies, size=(n_simulations, n_oscillators))
+    omega = rng.uniform(slowest, fastest, size=(n_simulations, n_oscillators))
     phase = rng.uniform(0, 2 * np.pi, size=(n_simulations, n_oscillators))
     strength = coupling * graphs
 
@@ -248,15 +257,8 @@ def make_kuramoto(
             k4 = rate(phase + step * k3)
             phase = phase + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     states[..., :3] += noise * rng.standard_normal((*states.shape[:3], 3))
-    if limits is None:
-        limits = _limits(states, [(0,), (1,), (2,), (3,)])
-    return _systems(states, graphs, ("dphi", "sin_phi", "phi", "omega"), limits)
-
-
-def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
-    # A generator of our own: random_state=None must not advance numpy's global one.
-    seed = None if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    return np.random.default_rng(seed)
+    names = ("dphi", "sin_phi", "phi", "omega")
+    return _systems(states, graphs, names, limits, [(0,), (1,), (2,), (3,)])
 
 
 def _random_graphs(
@@ -271,6 +273,33 @@ def _random_graphs(
     return upper + (upper.transpose(0, 2, 1) if symmetric else np.tril(graphs, k=-1))
 
 
+def _pair(name: str, value: Any) -> tuple[float, float]:
+    try:
+        low, high = (number(name, part) for part in value)
+    except (TypeError, ValueError):
+        low, high = 1.0, 0.0
+    if low > high:
+        raise ValueError(f"{name}: got {value!r}; expected two numbers, the lower one first")
+    return low, high
+
+
+def _given_limits(limits: Any, n_features: int) -> Limits | None:
+    if limits is None:
+        return None
+    try:
+        low, high = (np.asarray(limit, dtype=np.float64) for limit in limits)
+        fits = low.shape == high.shape == (n_features,)
+        fits = fits and bool(np.isfinite([low, high]).all() and (low <= high).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"limits: got {limits!r}; expected (low, high) of an earlier call, each of shape "
+            f"({n_features},)"
+        )
+    return low, high
+
+
 def _limits(states: NDArray[np.float64], together: list[tuple[int, ...]]) -> Limits:
     low, high = states.min(axis=(0, 1, 2)), states.max(axis=(0, 1, 2))
     for features in map(list, together):
@@ -282,37 +311,15 @@ def _systems(
     states: NDArray[np.float64],
     graphs: NDArray[np.int64],
     names: tuple[str, ...],
-    limits: Limits,
+    limits: Limits | None,
+    together: list[tuple[int, ...]],
 ) -> InteractingSystems:
-    low, high = (np.asarray(limit, dtype=np.float64) for limit in limits)
-    if low.shape != (len(names),) or high.shape != (len(names),):
+    if not np.isfinite(states).all():
         raise ValueError(
-            f"limits: got shapes {low.shape} and {high.shape}; expected (low, high) of an "
-            f"earlier call, each of shape ({len(names)},)"
+            "frame_interval: the simulation has left the range of numbers; expected a shorter "
+            "frame_interval, more n_substeps or weaker interactions"
         )
+    low, high = limits if limits is not None else _limits(states, together)
     span = np.where(high > low, high - low, 1.0)
     X = (2 * (states - low) / span - 1).astype(np.float32)
     return InteractingSystems(X, graphs, names, low, high)
-
-
-def _check_sizes(
-    n_simulations: int, n_nodes: int, name: str, n_frames: int, n_substeps: int
-) -> None:
-    sizes: dict[str, tuple[Any, int]] = {
-        "n_simulations": (n_simulations, 1),
-        name: (n_nodes, 2),
-        "n_frames": (n_frames, 1),
-        "n_substeps": (n_substeps, 1),
-    }
-    for key, (value, least) in sizes.items():
-        is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not is_integer or value < least:
-            raise ValueError(f"{key}: got {value!r}; expected an integer of at least {least}")
-
-
-def _check_range(name: str, value: float, low: float, high: float, *, above: bool = False) -> None:
-    fits = np.isfinite(value) and (value > low if above else value >= low) and value <= high
-    if not fits:
-        lower = f"{'above' if above else 'at least'} {low:g}" if np.isfinite(low) else "finite"
-        upper = f" and at most {high:g}" if np.isfinite(high) else ""
-        raise ValueError(f"{name}: got {value!r}; expected a number {lower}{upper}")

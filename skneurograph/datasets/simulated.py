@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
+from skneurograph.datasets._parameters import generator, integer, number
 from skneurograph.datasets._worm_model import WormModel, draw_connectome
 from skneurograph.recordings import Recording
 
@@ -150,25 +149,23 @@ def make_worms(
     >>> graph.shape
     (40, 40)
     """
-    n_organisms = _integer("n_organisms", n_organisms, 1)
-    n_neurons = _integer("n_neurons", n_neurons, 12)
-    duration = _number("duration", duration, 0, np.inf)
-    sampling_rate = _number("sampling_rate", sampling_rate, 0, np.inf)
-    density = _number("density", density, 0, 1)
-    recorded_fraction = _number("recorded_fraction", recorded_fraction, 0, 1)
-    identified_fraction = _number("identified_fraction", identified_fraction, 0, 1)
-    variation = _number("individual_variation", individual_variation, 0, 1, from_low=True)
-    calcium_decay = _number("calcium_decay", calcium_decay, 0, np.inf)
-    bleaching = _number("bleaching", bleaching, 0, 0.99, from_low=True)
-    noise = _number("noise", noise, 0, 1, from_low=True)
+    n_organisms = integer("n_organisms", n_organisms, 1)
+    n_neurons = integer("n_neurons", n_neurons, 12)
+    duration = number("duration", duration, 0, above=True)
+    sampling_rate = number("sampling_rate", sampling_rate, 0, above=True)
+    density = number("density", density, 0, 1, above=True)
+    recorded_fraction = number("recorded_fraction", recorded_fraction, 0, 1, above=True)
+    identified_fraction = number("identified_fraction", identified_fraction, 0, 1, above=True)
+    variation = number("individual_variation", individual_variation, 0, 1)
+    calcium_decay = number("calcium_decay", calcium_decay, 0, above=True)
+    bleaching = number("bleaching", bleaching, 0, 0.99)
+    noise = number("noise", noise, 0, 1)
     n_times = round(duration * sampling_rate)
     if n_times < 1:
         raise ValueError(
             f"duration: got {duration:g} s at {sampling_rate:g} Hz; expected at least one frame"
         )
-    # A generator of our own: random_state=None must not advance numpy's global one.
-    seed = None if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    rng = np.random.default_rng(seed)
+    rng = generator(random_state)
 
     classes = np.array([f"S{1 + i // 2:02d}" for i in range(n_neurons)])
     neurons = np.array([f"{name}{'LR'[i % 2]}" for i, name in enumerate(classes)])
@@ -216,21 +213,3 @@ def _fluorescence(
 def _behavior(command: NDArray[np.float64]) -> NDArray[np.str_]:
     forward, reversal = (command > 0).all(axis=2), (command <= 0).all(axis=2)
     return np.where(forward, "forward", np.where(reversal, "reversal", "turn"))
-
-
-def _integer(name: str, value: Any, low: int) -> int:
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or value < low:
-        raise ValueError(f"{name}: got {value!r}; expected an integer of at least {low}")
-    return int(value)
-
-
-def _number(name: str, value: Any, low: float, high: float, *, from_low: bool = False) -> float:
-    """Check that a number lies above `low`, or at it with `from_low`, and not above `high`."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    fits = is_number and np.isfinite(value) and (value >= low if from_low else value > low)
-    if not (fits and value <= high):
-        upper = "" if np.isinf(high) else f" and at most {high:g}"
-        lower = f"{'at least' if from_low else 'above'} {low:g}"
-        raise ValueError(f"{name}: got {value!r}; expected a number {lower}{upper}")
-    return float(value)
