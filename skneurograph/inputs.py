@@ -90,24 +90,36 @@ def read_numbers(
     return array
 
 
-def read_names(value: Any, what: str) -> NDArray[np.str_]:
+def read_names(value: Any, what: str, *, literal: bool = False) -> NDArray[np.str_]:
     """Read names, ``''`` where one is missing; numbers are no names.
+
+    Parameters
+    ----------
+    value : array-like of str or bytes
+        Names; None, NaN and masked ones are missing.
+    what : str
+        What the names are for, for the message of an error.
+    literal : bool, default=False
+        Whether the texts ``'nan'``, ``'None'`` and the like are names as any other, where
+        the source tells them from missing ones; otherwise they are read as missing, with
+        a warning.
 
     Raises
     ------
     InputError
         If there is anything but text and missing values.
     """
+    cleaned = _blank_emptied if literal else _without_missing_text
     array = _as_array(_listed(value), what, "one string per neuron")
     if array.dtype.kind == "U":
-        return _without_missing_text(array, what)
+        return cleaned(array, what)
     missing = _missing(array)
     if missing.all():
         return np.full(array.shape, "", dtype="U1")
     if array.dtype.kind != "O" or not all(isinstance(name, str) for name in array[~missing]):
         kinds = _kinds(array[~missing]) if array.dtype.kind == "O" else f"dtype {array.dtype}"
         raise InputError(what, f"values of {kinds}", "one string per neuron")
-    return _without_missing_text(np.where(missing, "", array).astype(str), what)
+    return cleaned(np.where(missing, "", array).astype(str), what)
 
 
 def read_labels(value: Any, what: str) -> NDArray:
@@ -241,7 +253,11 @@ def _without_missing_text(array: NDArray[np.str_], what: str) -> NDArray[np.str_
             UserWarning,
             stacklevel=4,
         )
-    blank = missing | (stripped == "")
+    return _blank_emptied(np.where(missing, "", array) if missing.any() else array, what)
+
+
+def _blank_emptied(array: NDArray[np.str_], what: str) -> NDArray[np.str_]:
+    blank = np.char.strip(array) == ""
     return np.where(blank, "", array) if blank.any() else array
 
 

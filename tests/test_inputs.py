@@ -192,3 +192,11 @@ def test_reading_clean_input_does_not_warn():
         read_labels(["forward", None], "labels")
         read_groups(["one", "two"])
         read_numbers([1, 2], "x")
+
+
+def test_literal_names_may_spell_a_missing_value():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        given = ["nan", None, "None", np.nan, " ", b"NaT"]
+        names = read_names(given, "neurons", literal=True)
+    assert names.tolist() == ["nan", "", "None", "", "", "NaT"]

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skneurograph.inputs import InputError, read_names
+
 __all__ = ["Connectome", "load_connectome"]
 
 _COLUMNS = ("sender", "receiver", "kind", "n_synapses")
@@ -53,9 +55,9 @@ class Connectome:
         ----------
         kind : {"any", "chemical", "electrical"}, default="any"
             ``"any"`` is the sum of both.
-        neurons : iterable of str, optional
+        neurons : str or iterable of str, optional
             Names, such as `Windows.neurons`; by default all. ``VB2`` and ``VB02`` are the
-            same cell.
+            same cell. ``''``, None and NaN are anonymous neurons.
 
         Returns
         -------
@@ -66,17 +68,18 @@ class Connectome:
         Raises
         ------
         ValueError
-            If the table has none of these cells.
+            If the table has none of these cells, or if what is given are no names.
         """
         if kind not in ("any", *_KINDS):
             raise ValueError(f"kind: got {kind!r}; expected 'any', 'chemical' or 'electrical'")
         counts = self.chemical + self.electrical if kind == "any" else getattr(self, kind)
-        names = self.neurons.tolist() if neurons is None else [str(name) for name in neurons]
+        names = self._names(neurons)
         place = {_plain(name): i for i, name in enumerate(self.neurons.tolist()) if name.strip()}
         found = [i for i, name in enumerate(names) if _plain(name) in place]
         if not found:
+            given = ", ".join(name for name in names[:5] if name) or "no name"
             raise ValueError(
-                f"neurons: the table has none of {', '.join(names[:5])}; it has "
+                f"neurons: the table has none of {given}; it has "
                 f"{', '.join(self.neurons[:5])} and others"
             )
         rows = [place[_plain(names[i])] for i in found]
@@ -93,20 +96,41 @@ class Connectome:
         classes : mapping of str to str
             Class of each cell, for instance
             ``dict(zip(recording.neurons, recording.neuron_classes))``. Cells without one
-            stay apart under their own name.
+            stay apart under their own name; None and NaN are no class.
 
         Returns
         -------
         Connectome
             Whose ``neurons`` are classes.
+
+        Raises
+        ------
+        ValueError
+            If these are no names and classes.
         """
-        known = {_plain(name): label for name, label in classes.items() if name.strip() and label}
+        if not isinstance(classes, Mapping):
+            raise InputError(
+                "classes", type(classes).__name__, "a mapping from a cell's name to its class"
+            )
+        cells = read_names(list(classes), "classes", literal=True).tolist()
+        labels_of = read_names(list(classes.values()), "classes", literal=True).tolist()
+        known = {_plain(cell): label for cell, label in zip(cells, labels_of) if cell and label}
         labels = [known.get(_plain(name), name) for name in self.neurons.tolist()]
         names, place = np.unique(labels, return_inverse=True)
         member = np.eye(len(names))[:, place]
         return Connectome(
             names, member @ self.chemical @ member.T, member @ self.electrical @ member.T
         )
+
+    def _names(self, neurons: Iterable[str] | None) -> list[str]:
+        if neurons is None:
+            return self.neurons.tolist()
+        given = [neurons] if isinstance(neurons, (str, bytes)) else neurons
+        # Names of a table are text whatever they spell: a cell may be called None.
+        names = read_names(given, "neurons", literal=True)
+        if names.ndim != 1:
+            raise InputError("neurons", f"shape {names.shape}", "one name per neuron")
+        return names.tolist()
 
 
 def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
@@ -118,8 +142,8 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
         A CSV file with the columns ``sender, receiver, kind, n_synapses``, one row for each
         pair of cells and kind, ``chemical`` or ``electrical``. Rows of the same pair and
         kind are added up; a gap junction may stand in one or in both directions, and if
-        their counts differ, as 2 and 3, the larger one holds. Blanks around names do not
-        count.
+        their counts differ, as 2 and 3, the larger one holds. Blanks around entries do not
+        count. ``NA``, ``nan`` and ``None`` are names as any other.
 
     Returns
     -------
@@ -130,8 +154,8 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     Raises
     ------
     ValueError
-        If the file is not such a table, or a sender or receiver is empty. The message says
-        what is missing, and in which row.
+        If the file is not such a table, or an entry is missing or unfit. The message says
+        which, and in which row.
 
     Examples
     --------
@@ -146,28 +170,18 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
            [ 0.,  0., nan],
            [nan, nan,  0.]])
     """
-    table = pd.read_csv(path, dtype={"sender": str, "receiver": str}, keep_default_na=False)
-    missing = [name for name in _COLUMNS if name not in table.columns]
-    if missing:
-        raise ValueError(
-            f"path: the table lacks {', '.join(missing)}; expected the columns "
-            f"{', '.join(_COLUMNS)}"
-        )
-    unknown = sorted(set(table["kind"]) - set(_KINDS))
-    if unknown:
-        raise ValueError(f"path: got kind {unknown[0]!r}; expected 'chemical' or 'electrical'")
-    synapses = pd.to_numeric(table["n_synapses"], errors="coerce").to_numpy(dtype=float)
-    if not (np.isfinite(synapses) & (synapses >= 0)).all():
-        raise ValueError("path: n_synapses holds values that are not counts")
-    ends = table[["sender", "receiver"]].fillna("").to_numpy(dtype=str)
-    ends = np.char.strip(ends)
-    nameless = np.argwhere(ends == "")
-    if len(nameless):
-        row, column = nameless[0]
-        raise ValueError(
-            f"path: row {row + 1} after the header has no {_COLUMNS[column]}; expected the name "
-            "of a cell, and no row for a cell without one"
-        )
+    table = _read_table(path)
+    kinds = table["kind"].to_numpy()
+    counts = pd.to_numeric(table["n_synapses"], errors="coerce").to_numpy(dtype=float)
+    for column in ("sender", "receiver"):
+        _refuse(table[column] == "", table[column], "the name of a cell, and no row without one")
+    _refuse(~table["kind"].isin(_KINDS), table["kind"], "'chemical' or 'electrical'")
+    _refuse(
+        ~(np.isfinite(counts) & (counts >= 0)),
+        table["n_synapses"],
+        "numbers of at least 0; others are not counts",
+    )
+    ends = table[["sender", "receiver"]].to_numpy(dtype=str)
     names, first = np.unique([_plain(name) for name in ends.ravel()], return_index=True)
     neurons = ends.ravel()[first]
     place = {name: i for i, name in enumerate(names.tolist())}
@@ -176,12 +190,42 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     )
     matrices = {}
     for kind in _KINDS:
-        rows = (table["kind"] == kind).to_numpy()
-        counts = np.zeros((len(neurons), len(neurons)))
-        np.add.at(counts, (receivers[rows], senders[rows]), synapses[rows])
-        matrices[kind] = counts
+        rows = kinds == kind
+        matrices[kind] = np.zeros((len(neurons), len(neurons)))
+        np.add.at(matrices[kind], (receivers[rows], senders[rows]), counts[rows])
     electrical = np.maximum(matrices["electrical"], matrices["electrical"].T)
     return Connectome(neurons, matrices["chemical"], electrical)
+
+
+def _read_table(path: str | os.PathLike[str] | IO[str]) -> pd.DataFrame:
+    """Read the columns as text without blanks: a cell called NA is a cell, not a missing one."""
+    try:
+        # index_col: a comma at the end of each row must not turn the senders into an index.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"path: {path} could not be read as a table ({error})") from error
+    table.columns = table.columns.str.strip()
+    missing = [name for name in _COLUMNS if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"path: the table lacks {', '.join(missing)}; expected the columns "
+            f"{', '.join(_COLUMNS)}; it has {', '.join(table.columns)}"
+        )
+    if table.empty:
+        raise ValueError("path: the table has no row; expected one for each pair of cells")
+    return table[list(_COLUMNS)].fillna("").apply(lambda column: column.str.strip())
+
+
+def _refuse(wrong: NDArray[np.bool_] | pd.Series, column: pd.Series, expected: str) -> None:
+    """Raise an error for the first row that is wrong, if any."""
+    if np.any(wrong):
+        row = int(np.argmax(wrong))
+        given = column.iloc[row]
+        where = f"row {row + 1} after the header"
+        problem = (
+            f"got {column.name} {given!r} in {where}" if given else f"{where} has no {column.name}"
+        )
+        raise ValueError(f"path: {problem}; expected {expected}")
 
 
 def _plain(name: str) -> str:

@@ -111,6 +111,98 @@ def test_a_table_that_does_not_fit_is_refused_in_words(tmp_path, connectome):
         connectome.graph(neurons=["XYZ"])
 
 
+def read(rows, header="sender,receiver,kind,n_synapses"):
+    return load_connectome(io.StringIO(f"{header}\n{rows}"))
+
+
+def test_a_cell_may_have_a_name_that_reads_like_a_missing_value():
+    names = ["NA", "None", "NULL", "nan", "NaN", "N/A", "<NA>"]
+    connectome = read("".join(f"{name},AVAL,chemical,{i + 1}\n" for i, name in enumerate(names)))
+    assert set(connectome.neurons) == {*names, "AVAL"}
+    graph = connectome.graph(neurons=["AVAL", *names])
+    np.testing.assert_array_equal(graph[0], np.arange(8))
+    grouped = connectome.by_class({"NA": "missing", "nan": "missing", "NULL": "None"})
+    assert grouped.graph(neurons=["AVAL", "missing", "None"])[0].tolist() == [0, 1 + 4, 2 + 3]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("B,,chemical,1", "row 2 after the header has no receiver"),
+        ("B,C,,1", "row 2 after the header has no kind; expected 'chemical'"),
+        ("B,C,NA,1", "got kind 'NA' in row 2"),
+        ("B,C,Chemical,1", "got kind 'Chemical' in row 2"),
+        ("B,C,chemical,", "row 2 after the header has no n_synapses"),
+        ("B,C,chemical", "row 2 after the header has no n_synapses"),
+        ("B", "row 2 after the header has no receiver"),
+        ("B,C,chemical,NA", "got n_synapses 'NA' in row 2 .* not counts"),
+        ("B,C,chemical,nan", "got n_synapses 'nan' in row 2"),
+        ("B,C,chemical,-1", "got n_synapses '-1' in row 2"),
+        ("B,C,chemical,inf", "got n_synapses 'inf' in row 2"),
+        ("B,C,chemical,True", "got n_synapses 'True' in row 2"),
+        ("B,C,chemical,1,1", "could not be read as a table"),
+    ],
+)
+def test_an_unfit_entry_is_shown_with_its_row(row, message):
+    with pytest.raises(ValueError, match=message):
+        read(f"A,B,chemical,2\n{row}\n")
+
+
+@pytest.mark.filterwarnings("ignore:Length of header or names")
+def test_blanks_and_commas_at_the_end_of_rows_do_not_count():
+    connectome = read(
+        "A,B, chemical ,2,\nB,A,electrical, 3,\n", "sender, receiver,kind ,n_synapses"
+    )
+    assert connectome.graph("chemical", neurons=["A", "B"]).tolist() == [[0, 0], [2, 0]]
+    assert connectome.graph("electrical", neurons=["A", "B"]).tolist() == [[0, 3], [3, 0]]
+
+
+def test_tables_that_are_none_are_refused(tmp_path):
+    path = tmp_path / "wiring.csv"
+    for content, message in {
+        b"": "could not be read as a table",
+        b"sender,receiver,kind,n_synapses\n": "has no row",
+        b"sender;receiver;kind;n_synapses\nA;B;chemical;1\n": "it has sender;receiver;kind",
+        "sender,receiver,kind,n_synapses\nA,é,chemical,1".encode("latin-1"): "could not be read",
+    }.items():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=f"^path: .*{message}"):
+            load_connectome(path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [b"AVAL", None, b"VB2"],
+        np.array([b"AVAL", b"", b"VB02"]),
+        np.array(["AVAL", np.nan, "VB02"], dtype=object),
+        np.ma.array(["AVAL", "AVAR", "VB2"], mask=[0, 1, 0]),
+    ],
+)
+def test_names_are_read_from_bytes_and_missing_ones_are_unknown(connectome, names):
+    graph = connectome.graph("chemical", neurons=names)
+    np.testing.assert_array_equal(graph, [[0, np.nan, 0], [np.nan, 0, np.nan], [4, np.nan, 0]])
+
+
+def test_one_name_may_stand_alone(connectome):
+    assert connectome.graph(neurons="AVAL").shape == (1, 1)
+
+
+@pytest.mark.parametrize("names", [[1, 2], [["AVAL"], ["AVAR"]], 5])
+def test_what_is_no_name_is_refused(connectome, names):
+    with pytest.raises(ValueError, match=r"^neurons: got .*; expected one"):
+        connectome.graph(neurons=names)
+
+
+def test_a_missing_class_is_no_class(connectome):
+    classes = {b"AVAL": "AVA", "AVAR": b"AVA", "VB02": np.nan, "RIML": None, "VB11": ""}
+    grouped = connectome.by_class(classes)
+    assert grouped.neurons.tolist() == ["AVA", "RIML", "VB11", "VB2"]
+    for wrong in ({"AVAL": 1}, {1: "AVA"}, ["AVA"]):
+        with pytest.raises(ValueError, match=r"^classes: got"):
+            connectome.by_class(wrong)
+
+
 @pytest.mark.parametrize("name", ["white_1986_whole.csv", "witvliet_2020_8.csv"])
 def test_published_tables_hold_the_neurons_of_real_worms(name, request):
     if not (REAL / name).exists():
