@@ -5,14 +5,30 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.recordings import _GAP_IN_INTERVALS, Recording
+from skneurograph.datasets._nwb_behavior import read_behavior, read_covariates
+from skneurograph.datasets._nwb_file import (
+    NWBContents,
+    is_a,
+    is_text,
+    list_names,
+    nwb_path,
+    open_nwb,
+    text_of,
+)
+from skneurograph.datasets._nwb_series import (
+    Frames,
+    kind_of,
+    sampling_rate,
+    times_of,
+    values_in_units,
+)
+from skneurograph.recordings import Recording
 
 __all__ = ["read_nwb"]
 
@@ -28,8 +44,8 @@ _IDENTITY_COLUMNS = (
     r"labels?",
 )
 _GENERIC_COLUMNS = _IDENTITY_COLUMNS[-2:]
-_UNIDENTIFIED = {"", "nan", "none", "n/a", "unknown", "?"}
-_NOT_LABELS = {"start_time", "stop_time", "tags", "tags_index", "timeseries", "timeseries_index"}
+_UNIDENTIFIED = {"", "nan", "<na>", "none", "n/a", "unknown", "?"}
+_REGIONS_OF_INTEREST = ("rois", "table_region")  # table_region: extensions for microscopy
 
 
 def read_nwb(
@@ -53,27 +69,29 @@ def read_nwb(
     path : path-like
         An HDF5 file of NWB 2.
     activity : str, optional
-        Time series of shape (n_times, n_neurons), such as ``"DfOverF/RoiResponseSeries"``.
-        By default the only series of regions of interest (`RoiResponseSeries`, in
-        `Fluorescence`, `DfOverF` or by itself) among the processing modules, or, if they
-        have none, in the file.
+        Time series of shape (n_times, n_neurons), such as ``"DfOverF/RoiResponseSeries"``
+        or, of electrodes, ``"LFP/ElectricalSeries"``. By default the only series of regions
+        of interest (`RoiResponseSeries`, in `Fluorescence`, `DfOverF` or by itself) among
+        the processing modules, or, if they have none, in the file.
     neurons : str, optional
-        What names the neurons: a column of the table of regions of interest, or an object
-        of the file whose ``labels`` are one per neuron. By default a column of text called
-        like ``ID_labels``, ``neuron name``, ``cell_id``, ``name`` or ``label``, then an
-        object with ``labels`` next to the series, such as the ``NeuronIDs`` of C. elegans
-        files; else no neuron is identified. Empty names, ``nan`` and, among text, mere
-        numbers stand for unidentified neurons.
+        What names the neurons: a column of the table of regions of interest, or of
+        electrodes, or an object of the file whose ``labels`` are one per neuron. By default
+        a column of text called like ``ID_labels``, ``neuron name``, ``cell_id``, ``name`` or
+        ``label``, then an object with ``labels`` next to the series, such as the
+        ``NeuronIDs`` of C. elegans files; else no neuron is identified. Missing and empty
+        names, ``nan``, ``None``, ``unknown`` and, among text, mere numbers stand for
+        unidentified neurons.
     behavior : str or False, optional
         A table of intervals (`TimeIntervals`) with a column of text, one of its columns
         (``"states/label"``), or a time series with one label per sample. By default the
         only one of these with "behav" in its path, if any; a series counts if its labels
-        are text. `IntervalSeries` and `AnnotationSeries` are not read. False reads none.
+        are text. Intervals and events that are marks in a series are no labels, but
+        covariates. False reads none.
     covariates : iterable of str or mapping of str to str, optional
-        Numeric time series to read; a mapping gives them other names, as
+        Time series to read; a mapping gives them other names, as
         ``{"velocity": "behavior/Speed"}``. By default all in `BehavioralTimeSeries`
-        containers; ``()`` reads none. A series of several columns gives ``name_0``,
-        ``name_1`` and so on.
+        containers, text excepted; ``()`` reads none. A series of several columns gives
+        ``name_0``, ``name_1`` and so on, intervals of several types ``name_1``, ``name_2``.
     organism : str, optional
         By default the subject's ``subject_id``, or the file's ``identifier``.
 
@@ -82,8 +100,9 @@ def read_nwb(
     Recording
         ``time`` is the clock of the file, in seconds. ``sampling_rate`` is that of the
         series or one over the median interval between its timestamps, which are kept
-        as they are. ``conversion`` and ``offset`` of a series are applied.
-        ``description`` holds the session's description and related publications.
+        as they are. Values are in the unit of the series: ``data * channel_conversion *
+        conversion + offset``. ``description`` holds the session's description and related
+        publications.
 
     Raises
     ------
@@ -92,27 +111,50 @@ def read_nwb(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is not NWB, if something named is not in it, if several series or
-        tables could be meant (the message lists them), or if their shapes or times do
-        not fit.
+        If the file is not NWB 2, holds no such time series (but spike times, or single
+        cells), if something named is not in it, if several series or tables could be meant
+        (the message lists them), or if their shapes or times do not fit. The message names
+        the file, and what to do instead.
 
     Warns
     -----
     UserWarning
-        If several neurons have the same name, which then identifies none of them, or if
-        a series is stored as (n_neurons, n_times) and has to be turned.
+        If several neurons have the same name, which then identifies none of them, if a
+        series is stored as (n_neurons, n_times) and has to be turned, if intervals have no
+        start or end, or if directions have no unit of angles.
 
     Notes
     -----
-    Behaviour is brought to the frames of the activity without filtering:
+    Behaviour is brought to the frames of the activity without filtering.
+
+    Labels:
 
     - an interval labels the frames with ``start_time <= time < stop_time``; frames in no
-      interval are unlabelled;
-    - a series of labels gives each frame the label of the nearest sample;
-    - covariates are interpolated linearly between samples.
+      interval, or in one without a label, are unlabelled;
+    - a series of labels gives each frame the label of the nearest sample.
+
+    Covariates:
+
+    - measured values are interpolated linearly between samples; angles (in radians or
+      degrees, all within one turn) along the shorter arc;
+    - states take the nearest sample: booleans, integers that have neither ``conversion`` nor
+      ``offset``, and series of nothing but 0 and 1, unless their ``continuity`` is
+      ``"continuous"``;
+    - an `IntervalSeries` is 1 inside its intervals, from the start until before the end, and
+      0 outside; an interval without a start began before the recording, one without an end
+      outlasts it;
+    - events are counted: each belongs to the nearest frame. Events are series whose
+      ``continuity`` is ``"instantaneous"``, and those in `BehavioralEvents` with timestamps
+      and without a ``continuity``. Their values are not read.
 
     Frames farther than half a sampling interval outside a series of behaviour, or in a
-    pause of more than 2.5 of its intervals, are unlabelled or NaN.
+    pause of more than 2.5 of its intervals, are unlabelled or NaN; a missing sample makes NaN
+    of the frames next to it. A series whose ``continuity`` is ``"step"``, and an
+    `IndexSeries`, keep each value until the next sample instead, the last one for one
+    interval if there is a ``rate``, else to the end.
+
+    Spike times (`Units`), tables of events and series of three dimensions are not read.
+    ``control``, ``resolution`` and ``reference_frame`` are left aside.
 
     References
     ----------
@@ -130,178 +172,134 @@ def read_nwb(
     <Recording 'sub-1'; 1600 frames at 1.667 Hz; 143 neurons (82 identified); covariates: velocity>
     """
     try:
-        import pynwb
+        import pynwb  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "read_nwb needs pynwb, which is not installed: pip install skneurograph[nwb]"
+            f"read_nwb needs pynwb to read {path}, which is not installed: "
+            "pip install skneurograph[nwb]"
         ) from error
-    source = Path(path)
-    if not source.is_file():
-        raise FileNotFoundError(f"no NWB file at {source}")
-    try:
-        io = pynwb.NWBHDF5IO(str(source), mode="r", load_namespaces=True)
-    except Exception as error:
-        raise _not_nwb(source, error) from error
+    source = nwb_path(path)
+    io, file = open_nwb(source)
     with io:
         try:
-            file = _File(io)
-        except Exception as error:
-            raise _not_nwb(source, error) from error
-        series_path, series = _choose_activity(file, activity)
-        values = _oriented(series_path, series)
-        time = _times(series_path, series, len(values))
-        rate = float(series.rate or 0) or _median_rate(series_path, time)
-        return Recording(
-            activity=values,
-            sampling_rate=rate,
-            neurons=_neuron_names(file, series_path, series, neurons, values.shape[1]),
-            behavior=None if behavior is False else _behavior(file, behavior, time, rate),
-            covariates=_covariates(file, covariates, time),
-            time=time,
-            organism=organism or getattr(file.nwb.subject, "subject_id", "") or file.nwb.identifier,
-            description=_description(file.nwb),
-        )
+            recording = _recording(file, activity, neurons, behavior, covariates, organism)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{source}: {error}") from error
+    for note in file.notes:
+        warnings.warn(f"{source}: {note}", UserWarning, stacklevel=2)
+    return recording
 
 
-class _File:
-    """An open file: what it holds by path, and which types those are."""
-
-    def __init__(self, io: Any) -> None:
-        import pynwb
-
-        self.nwb = io.read()
-        self.types = pynwb
-        self.contents: dict[str, Any] = {}
-        for content in self.nwb.objects.values():
-            builder = io.manager.get_builder(content)
-            if builder is not None:
-                self.contents[builder.path.removeprefix("root").lstrip("/")] = content
-
-    def of(self, wanted: Callable[[Any], bool]) -> dict[str, Any]:
-        """Contents that are wanted, by path."""
-        return {path: content for path, content in self.contents.items() if wanted(content)}
-
-    def is_series(self, content: Any) -> bool:
-        """Whether this is a time series, images excepted."""
-        if not isinstance(content, self.types.TimeSeries):
-            return False
-        return getattr(content.data, "ndim", 0) in (1, 2)
-
-
-def _not_nwb(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path} could not be read as an NWB file ({error})")
-
-
-def _list(candidates: Iterable[str]) -> str:
-    return ", ".join(sorted(candidates)) or "none"
-
-
-def _named(argument: str, name: str, candidates: Iterable[str]) -> str:
-    """Return the one candidate whose path is or ends in the name."""
-    candidates = list(candidates)
-    parts = name.strip("/").split("/")
-    found = [path for path in candidates if path.split("/")[-len(parts) :] == parts]
-    # A container of a single series may stand for it, as Fluorescence often does.
-    found = found or [path for path in candidates if path.split("/")[-len(parts) - 1 : -1] == parts]
-    exact = name.strip("/")
-    if exact in found:
-        found = [exact]
-    if len(found) != 1:
-        problem = "which is ambiguous" if found else "which this file does not have"
-        raise ValueError(
-            f"{argument}: got {name!r}, {problem}; expected one of {_list(found or candidates)}"
-        )
-    return found[0]
+def _recording(
+    file: NWBContents,
+    activity: str | None,
+    neurons: str | None,
+    behavior: str | Literal[False] | None,
+    covariates: Iterable[str] | Mapping[str, str] | None,
+    organism: str | None,
+) -> Recording:
+    path, series = _choose_activity(file, activity)
+    values = _oriented(file, path, series)
+    time = times_of(path, series, len(values))
+    frames = Frames(time, sampling_rate(path, series, time))
+    subject = getattr(file.nwb.subject, "subject_id", None)
+    return Recording(
+        activity=values,
+        sampling_rate=frames.rate,
+        neurons=_neuron_names(file, path, series, neurons, values.shape[1]),
+        behavior=None if behavior is False else read_behavior(file, behavior, frames),
+        covariates=read_covariates(file, covariates, frames),
+        time=time,
+        organism=organism or subject or file.nwb.identifier,
+        description=_description(file.nwb),
+    )
 
 
 def _region(series: Any) -> Any:
-    """Rows of a table of regions of interest, one per neuron, if the series refers to any."""
-    for attribute in ("rois", "table_region"):  # table_region: extensions for microscopy
+    """Rows of a table of regions of interest or electrodes, one per column, if there are any."""
+    for attribute in (*_REGIONS_OF_INTEREST, "electrodes"):
         region = getattr(series, attribute, None)
         if getattr(region, "table", None) is not None:
             return region
     return None
 
 
-def _choose_activity(file: _File, name: str | None) -> tuple[str, Any]:
-    everything = file.of(file.is_series)
+def _choose_activity(file: NWBContents, name: str | None) -> tuple[str, Any]:
+    numeric = {
+        path: series
+        for path, series in file.series.items()
+        if kind_of(series) in ("values", "step")
+        and not is_a(series, "IndexSeries")
+        and np.dtype(series.data.dtype).kind in "buif"
+    }
     if name is not None:
-        path = _named("activity", name, everything)
-        return path, everything[path]
-    traces = {path: series for path, series in everything.items() if _region(series) is not None}
+        path = file.named("activity", name, numeric)
+        return path, numeric[path]
+    traces = {
+        path: series
+        for path, series in numeric.items()
+        if any(getattr(series, attribute, None) is not None for attribute in _REGIONS_OF_INTEREST)
+    }
     processed = {path: s for path, s in traces.items() if path.startswith("processing/")}
     traces = processed or traces
-    if len(traces) != 1:
-        given = "several series" if traces else "no series"
+    if len(traces) > 1:
         raise ValueError(
-            f"activity: {given} of regions of interest in this file; name the one to read, one "
-            f"of {_list(traces or everything)}"
+            "activity: several series of regions of interest in this file; name the one to read, "
+            f"one of {list_names(traces)}"
+        )
+    if not traces:
+        raise ValueError(
+            f"activity: no series of regions of interest in this file; {_instead(file, numeric)}"
         )
     return next(iter(traces.items()))
 
 
-def _values(series: Any) -> NDArray:
-    values = np.asarray(series.data[:])
-    if values.dtype.kind in "buif" and (series.conversion != 1 or series.offset != 0):
-        values = values * series.conversion + series.offset
-    return values
+def _instead(file: NWBContents, numeric: Mapping[str, Any]) -> str:
+    """Say what a file without traces holds, and what can be done with it."""
+    n_units = sum(len(units) for units in file.of(lambda content: is_a(content, "Units")).values())
+    if n_units:
+        others = f"; or name a series to read, one of {list_names(numeric)}" if numeric else ""
+        return (
+            f"it holds {n_units} sorted unit{'s' * (n_units > 1)}, and spike times are not read: "
+            "bin them with numpy.histogram, one column per unit, and give the counts to "
+            "skneurograph.Recording" + others
+        )
+    if numeric and all(is_a(series, "PatchClampSeries") for series in numeric.values()):
+        return (
+            f"it holds {len(numeric)} patch-clamp series of single cells, such as "
+            f"{min(numeric)}, and no population; activity= reads one of them as one neuron"
+        )
+    if numeric:
+        return f"name the one to read, one of {list_names(numeric)}"
+    if file.of(lambda content: is_a(content, "ImageSeries")):
+        return "it holds images: extract the traces of neurons first, for instance with suite2p"
+    kinds = {type(content).__name__ for content in file.contents.values()}
+    return f"it holds no time series at all, only {list_names(kinds)}"
 
 
-def _oriented(path: str, series: Any) -> NDArray:
-    values = _values(series)
-    if values.ndim == 1:
-        values = values[:, None]
+def _oriented(file: NWBContents, path: str, series: Any) -> NDArray:
+    """Read the activity as (n_times, n_neurons)."""
     region = _region(series)
-    if region is not None and len(region.data) != values.shape[1]:
-        if len(region.data) != values.shape[0]:
-            raise ValueError(
-                f"activity: {path} has shape {values.shape}, but refers to {len(region.data)} "
-                "regions of interest; expected one column for each"
-            )
-        _warn(f"activity: {path} is stored as (n_neurons, n_times) and was turned")
-        values = values.T
-    return values
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)  # where read_nwb was called
-
-
-def _times(path: str, series: Any, n_samples: int) -> NDArray[np.float64]:
-    if not n_samples:
-        raise ValueError(f"{path}: got no sample; expected at least one")
-    if series.timestamps is None:
-        return (series.starting_time or 0.0) + np.arange(n_samples) / series.rate
-    times = np.asarray(series.timestamps[:], dtype=np.float64)
-    if len(times) != n_samples:
-        raise ValueError(f"{path}: got {n_samples} samples, but {len(times)} timestamps")
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise ValueError(f"{path}: expected timestamps that are finite and increase")
-    return times
-
-
-def _median_rate(path: str, times: NDArray[np.float64]) -> float:
-    if len(times) < 2:
-        raise ValueError(f"{path}: one timestamp tells no sampling rate; expected at least two")
-    return float(1 / np.median(np.diff(times)))
-
-
-def _text(value: Any) -> str:
-    # Some converters write an indexed column of strings letter by letter.
-    if not isinstance(value, (str, bytes)) and np.ndim(value):
-        return "".join(_text(letter) for letter in value)
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _is_text(values: Iterable[Any]) -> bool:
-    return all(isinstance(v, (str, bytes)) or (np.ndim(v) and _is_text(v)) for v in values)
+    n_times, n_columns = (*series.data.shape, 1)[:2]
+    n_rows = n_columns if region is None else len(region.data)
+    turned = n_rows == n_times != n_columns
+    if n_rows not in (n_columns, n_times) and not is_a(series, "ElectricalSeries"):
+        raise ValueError(
+            f"activity: {path} has shape {(n_times, n_columns)}, but refers to {n_rows} regions of "
+            "interest; expected one column for each"
+        )
+    values = values_in_units(path, series, channel_axis=0 if turned else 1)
+    if not turned:
+        return values.reshape(n_times, n_columns)
+    file.notes.append(f"activity: {path} is stored as (n_neurons, n_times) and was turned")
+    return values.reshape(n_times, n_columns).T
 
 
 def _identities(values: Iterable[Any]) -> list[str]:
     values = list(values)
-    names = [_text(value).strip() for value in values]
+    names = [text_of(value).strip() for value in values]
     # Numbers among text count the regions; a column of numbers may register them across sessions.
-    counts = r"[\d.]+" if _is_text(values) else "nan"
+    counts = r"[\d.]+" if is_text(values) else "nan"
     return [
         "" if name.lower() in _UNIDENTIFIED or re.fullmatch(counts, name) else name
         for name in names
@@ -309,20 +307,32 @@ def _identities(values: Iterable[Any]) -> list[str]:
 
 
 def _neuron_names(
-    file: _File, path: str, series: Any, wanted: str | None, n_neurons: int
+    file: NWBContents, path: str, series: Any, wanted: str | None, n_neurons: int
 ) -> list[str] | None:
     region = _region(series)
     columns = () if region is None else region.table.colnames
-    labelled = file.of(lambda content: getattr(content, "labels", None) is not None)
+    # Labelled events have labels too, one for each kind of event.
+    labelled = file.of(
+        lambda content: (
+            getattr(content, "labels", None) is not None and not hasattr(content, "timestamps")
+        )
+    )
     names: list[str] | None
     if wanted is None:
         module = path.split("/")[:2]
         beside = [c for p, c in labelled.items() if p.split("/")[:2] == module]
-        names = _identity_column(region) or _identity_object(beside, n_neurons)
+        is_traces = not is_a(series, "ElectricalSeries")  # an electrode is no neuron
+        names = _identity_column(path, region) if is_traces else None
+        names = names or _identity_object(beside, n_neurons)
     elif wanted in columns:
-        names = _identities(_rows(region, wanted))
+        names = _identities(_rows(path, region, wanted))
+        if len(names) != n_neurons:
+            raise ValueError(
+                f"neurons: {path} refers to {len(names)} rows of its table; expected one for each "
+                f"of its {n_neurons} columns"
+            )
     else:
-        holder = _named("neurons", wanted, [*columns, *labelled])
+        holder = file.named("neurons", wanted, [*columns, *labelled])
         names = _identities(labelled[holder].labels[:])
         if len(names) != n_neurons:
             raise ValueError(
@@ -333,161 +343,42 @@ def _neuron_names(
         return None
     repeated = {name for name in names if name and names.count(name) > 1}
     if repeated:
-        _warn(f"neurons: several are called {_list(repeated)}; they count as unidentified")
+        file.notes.append(
+            f"neurons: several are called {list_names(repeated)}; they count as unidentified"
+        )
     return ["" if name in repeated else name for name in names]
 
 
-def _rows(region: Any, column: str) -> list[Any]:
+def _rows(path: str, region: Any, column: str) -> list[Any]:
+    """Entries of a column for the rows that a series refers to."""
+    rows, n_rows = np.asarray(region.data[:]), len(region.table)
+    if len(rows) and not (rows.min() >= 0 and rows.max() < n_rows):
+        raise ValueError(
+            f"neurons: {path} refers to row {rows.max()}, but its table has {n_rows} rows"
+        )
     values = region.table[column][:]
-    return [values[row] for row in np.asarray(region.data[:])]
+    entries = [values[row] for row in rows]
+    if not is_text(entries) and any(np.ndim(entry) for entry in entries):
+        raise ValueError(f"neurons: got the column {column}; expected one text or number per row")
+    return entries
 
 
-def _identity_column(region: Any) -> list[str] | None:
+def _identity_column(path: str, region: Any) -> list[str] | None:
     for pattern in _IDENTITY_COLUMNS if region is not None else ():
         for column in region.table.colnames:
             if not re.fullmatch(pattern, re.sub(r"[^0-9a-z]+", "_", column.lower())):
                 continue
-            values = _rows(region, column)
+            values = _rows(path, region, column)
             names = [name for name in _identities(values) if name]
             unique = len(set(names)) == len(names) or pattern not in _GENERIC_COLUMNS
-            if names and unique and _is_text(values):
+            if names and unique and is_text(values):
                 return _identities(values)
     return None
 
 
 def _identity_object(holders: list[Any], n_neurons: int) -> list[str] | None:
     fitting = [list(holder.labels[:]) for holder in holders if len(holder.labels) == n_neurons]
-    return _identities(fitting[0]) if len(fitting) == 1 and _is_text(fitting[0]) else None
-
-
-def _label_columns(table: Any) -> list[str]:
-    return [c for c in table.colnames if c not in _NOT_LABELS and _is_text(table[c][:])]
-
-
-def _behavior(
-    file: _File, name: str | None, time: NDArray[np.float64], rate: float
-) -> NDArray | None:
-    types = file.types
-    tables = file.of(lambda content: isinstance(content, types.epoch.TimeIntervals))
-    marks = (types.misc.IntervalSeries, types.misc.AnnotationSeries)
-    series = file.of(lambda content: file.is_series(content) and not isinstance(content, marks))
-    columns = {
-        f"{path}/{column}": table
-        for path, table in tables.items()
-        for column in table.colnames
-        if column not in _NOT_LABELS
-    }
-    if name is None:
-        texts = [p for p, table in tables.items() if _label_columns(table)]
-        texts += [p for p, s in series.items() if s.data.ndim == 1 and _is_text(s.data[:1])]
-        found = [path for path in texts if "behav" in path.lower()]
-        if len(found) > 1:
-            raise ValueError(
-                f"behavior: several could be meant; name one of {_list(found)}, or give False"
-            )
-        if not found:
-            return None
-        path = found[0]
-    else:
-        path = _named("behavior", name, [*tables, *columns, *series])
-    if path in columns:
-        return _labels_of_intervals(path, columns[path], path.split("/")[-1], time, rate)
-    if path in tables:
-        names = _label_columns(tables[path])
-        if len(names) != 1:
-            raise ValueError(
-                f"behavior: {path} has {len(names)} columns of text; name the one that holds "
-                f"the labels, one of {_list(c for c in columns if columns[c] is tables[path])}"
-            )
-        return _labels_of_intervals(path, tables[path], names[0], time, rate)
-    values = np.asarray(series[path].data[:])
-    if values.ndim != 1:
-        raise ValueError(f"behavior: got {path} of shape {values.shape}; expected (n_times,)")
-    _, nearest, known = _place(path, series[path], len(values), time)
-    return _labels(values, nearest, known)
-
-
-def _labels_of_intervals(
-    path: str, table: Any, column: str, time: NDArray[np.float64], rate: float
-) -> NDArray:
-    values = np.asarray(table[column][:])
-    slack = 5e-4 / rate  # as in Recording.between
-    starts = np.searchsorted(time, np.asarray(table["start_time"][:]) - slack)
-    stops = np.searchsorted(time, np.asarray(table["stop_time"][:]) - slack)
-    row = np.full(len(time), -1)
-    for i, (start, stop) in enumerate(zip(starts, stops)):
-        before = row[start:stop]
-        if (values[before[before >= 0]] != values[i]).any():
-            raise ValueError(
-                f"behavior: intervals of {path} with different labels overlap at "
-                f"{time[start]:g} s; expected one label per frame"
-            )
-        row[start:stop] = i
-    return _labels(values, row, row >= 0)
-
-
-def _labels(values: NDArray, index: NDArray[np.intp], known: NDArray[np.bool_]) -> NDArray:
-    """Label of each frame; ``''``, or NaN among numbers, where none is known."""
-    if values.dtype.kind in "OSU":
-        values = np.array([_text(value) for value in values], dtype=str)
-    if known.all():
-        return values[index]
-    if not known.any():
-        return np.full(len(index), "" if values.dtype.kind == "U" else np.nan)
-    return np.where(known, values[index], "" if values.dtype.kind == "U" else np.nan)
-
-
-def _place(
-    path: str, series: Any, n_samples: int, time: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the samples' times, the sample nearest to each frame, which frames they cover."""
-    samples = _times(path, series, n_samples)
-    interval = 1 / (series.rate or _median_rate(path, samples))
-    after = np.searchsorted(samples, time).clip(0, n_samples - 1)
-    before = (after - 1).clip(0)
-    nearest = np.where(time - samples[before] <= samples[after] - time, before, after)
-    # A thousandth more absorbs the rounding of times.
-    close = np.abs(time - samples[nearest]) <= 0.501 * interval
-    between = (samples[0] <= time) & (time <= samples[-1])
-    between &= samples[after] - samples[before] <= _GAP_IN_INTERVALS * interval
-    return samples, nearest, close | between
-
-
-def _covariates(
-    file: _File, wanted: Iterable[str] | Mapping[str, str] | None, time: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    everything = file.of(file.is_series)
-    chosen: list[tuple[str, str]] = []
-    if wanted is None:
-        container = file.types.behavior.BehavioralTimeSeries
-        chosen = [
-            (path.split("/")[-1], path)
-            for path, series in everything.items()
-            if isinstance(series.parent, container) and not _is_text(series.data[:1])
-        ]
-    elif isinstance(wanted, Mapping):
-        chosen = [(name, _named("covariates", p, everything)) for name, p in wanted.items()]
-    else:
-        names = [wanted] if isinstance(wanted, str) else list(wanted)
-        paths = [_named("covariates", name, everything) for name in names]
-        chosen = [(path.split("/")[-1], path) for path in paths]
-    covariates: dict[str, NDArray[np.float64]] = {}
-    for name, path in chosen:
-        values = _values(everything[path])
-        if values.dtype.kind not in "buif":
-            raise ValueError(f"covariates: got {path} of dtype {values.dtype}; expected numbers")
-        samples, _, known = _place(path, everything[path], len(values), time)
-        columns = values.reshape(len(values), -1).T
-        for i, column in enumerate(columns):
-            key = name if values.ndim == 1 else f"{name}_{i}"
-            if key in covariates:
-                both = [p for n, p in chosen if n == name]
-                raise ValueError(
-                    f"covariates: {key!r} occurs more than once; name the ones to read, as in "
-                    f"covariates={{'{name}': '{both[0]}'}}, among {_list(both)}"
-                )
-            covariates[key] = np.where(known, np.interp(time, samples, column), np.nan)
-    return covariates
+    return _identities(fitting[0]) if len(fitting) == 1 and is_text(fitting[0]) else None
 
 
 def _description(nwb: Any) -> str:
@@ -497,4 +388,4 @@ def _description(nwb: Any) -> str:
     elif isinstance(publications, (str, bytes)):
         publications = [publications]
     parts = [nwb.session_description, *publications]
-    return "\n".join(_text(part).strip() for part in parts if part)
+    return "\n".join(text_of(part).strip() for part in parts if part)

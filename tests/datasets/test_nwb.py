@@ -1,4 +1,3 @@
-import datetime
 import sys
 
 import numpy as np
@@ -6,6 +5,7 @@ import pytest
 
 from skneurograph import Recording
 from skneurograph.datasets import read_nwb
+from tests.datasets.nwb_files import N_NEURONS, N_TIMES, NAMES, TRACES, Builder
 
 pynwb = pytest.importorskip("pynwb")
 # What pynwb says while the files below are written is not about reading them.
@@ -13,92 +13,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The linked table for DynamicTableRegion:UserWarning",
     "ignore:An attribute 'name' already exists:UserWarning",
 )
-
-N_TIMES, N_NEURONS = 30, 4
-NAMES = ["AVAL", "", "RIML", "AVAR", "17"]  # of five regions; the traces show four of them
-REGION = [3, 0, 1, 4]
-TRACES = np.random.default_rng(0).normal(size=(N_TIMES, N_NEURONS))
-
-
-class Builder:
-    """An NWB file in the making."""
-
-    def __init__(self, path):
-        self.path = path
-        start = datetime.datetime(2024, 5, 1, tzinfo=datetime.UTC)
-        self.nwb = pynwb.NWBFile("Worms at rest", "file-7", start)
-        self.table = None
-
-    def module(self, name):
-        if name not in self.nwb.processing:
-            self.nwb.create_processing_module(name, f"data of {name}")
-        return self.nwb.processing[name]
-
-    def regions(self, module="ophys", **columns):
-        device = self.nwb.create_device("microscope")
-        channel = pynwb.ophys.OpticalChannel(
-            name="green", description="GCaMP", emission_lambda=510.0
-        )
-        plane = self.nwb.create_imaging_plane(
-            name="head",
-            optical_channel=channel,
-            description="head",
-            device=device,
-            excitation_lambda=488.0,
-            indicator="GCaMP6s",
-            location="head",
-        )
-        segmentation = pynwb.ophys.ImageSegmentation(name="Segmentation")
-        self.module(module).add(segmentation)
-        self.table = segmentation.create_plane_segmentation(
-            name="Cells", description="cells", imaging_plane=plane
-        )
-        for i in range(len(NAMES)):
-            self.table.add_roi(pixel_mask=[(i, i, 1.0)])
-        for name, values in columns.items():
-            index = isinstance(values[0], list)
-            self.table.add_column(
-                name.replace("__", " "), description=name, data=values, index=index
-            )
-        return self
-
-    def series(self, name="Green", data=TRACES, **timing):
-        region = self.table.create_roi_table_region(description="cells", region=REGION)
-        timing = timing or {"rate": 2.0}
-        return pynwb.ophys.RoiResponseSeries(
-            name=name, data=data, rois=region, unit="n.a.", **timing
-        )
-
-    def traces(self, *series, module="ophys", container=pynwb.ophys.Fluorescence):
-        self.module(module).add(container(roi_response_series=list(series) or [self.series()]))
-        return self
-
-    def covariates(self, module="behavior", name="BehavioralTimeSeries", **series):
-        container = pynwb.behavior.BehavioralTimeSeries(name=name)
-        self.module(module).add(container)
-        for label, (data, timing) in series.items():
-            container.create_timeseries(name=label, data=data, unit="n.a.", **timing)
-        return self
-
-    def intervals(self, rows, name="behavior", module=None, **columns):
-        table = pynwb.epoch.TimeIntervals(name=name, description="states")
-        for column in columns or {"state": None}:
-            table.add_column(column, column)
-        for start, stop, *labels in rows:
-            table.add_interval(
-                start_time=start, stop_time=stop, **dict(zip(columns or ["state"], labels))
-            )
-        (self.module(module).add if module else self.nwb.add_time_intervals)(table)
-        return self
-
-    def labels(self, data, name="state", module="behavior", **timing):
-        self.module(module).add(pynwb.TimeSeries(name=name, data=data, unit="n.a.", **timing))
-        return self
-
-    def write(self):
-        with pynwb.NWBHDF5IO(str(self.path), "w") as io:
-            io.write(self.nwb)
-        return self.path
 
 
 @pytest.fixture
@@ -347,6 +261,76 @@ def test_labels_of_other_regions_are_refused(builder, labels_type):
         read_nwb(path, neurons="NeuronIDs")
 
 
+@pytest.mark.parametrize("type_", ["f8", "O"])
+def test_numbers_and_names_may_be_missing(builder, type_):
+    given = {"f8": [21.0, 22.0, np.nan, 24.0, 25.5], "O": ["a", "None", " nan ", "d", "<NA>"]}
+    builder.regions(registered=given[type_]).traces()
+    named = read_nwb(builder.write(), neurons="registered").neurons.tolist()
+    # Rows 3, 0, 1 and 4. A whole number is the same name with and without missing ones beside it.
+    assert named == {"f8": ["24", "21", "22", "25.5"], "O": ["d", "a", "", ""]}[type_]
+
+
+def test_names_stored_as_bytes_are_text(worm):
+    h5py = pytest.importorskip("h5py")
+    path = worm.write()
+    column = "processing/ophys/Segmentation/Cells/ID_labels"
+    with h5py.File(path, "r+") as file:
+        attributes = dict(file[column].attrs)
+        del file[column]
+        file[column] = np.char.encode([*NAMES[:3], "AVÄR", "17"], "utf-8")
+        file[column].attrs.update(attributes)
+    assert read_nwb(path).neurons.tolist() == ["AVÄR", "AVAL", "", ""]
+
+
+def test_a_column_of_masks_is_no_identity(worm):
+    with pytest.raises(ValueError, match="neurons: got the column pixel_mask; expected one text"):
+        read_nwb(worm.write(), neurons="pixel_mask")
+
+
+def test_rows_beyond_the_table_are_refused(worm):
+    h5py = pytest.importorskip("h5py")
+    path = worm.write()
+    with h5py.File(path, "r+") as file:
+        file["processing/ophys/Fluorescence/Green/rois"][1] = 9
+    with pytest.raises(ValueError, match=r"neurons: .*Green refers to row 9, but its table has 5"):
+        read_nwb(path)
+
+
+@pytest.fixture(scope="module")
+def events_type(tmp_path_factory):
+    """Labelled events as the extension ndx-events keeps them."""
+    from pynwb.spec import NWBDatasetSpec, NWBGroupSpec, NWBNamespaceBuilder
+
+    folder = tmp_path_factory.mktemp("extension")
+    namespace = NWBNamespaceBuilder("events", "ndx-test-events", version="0.1.0", author="a")
+    namespace.include_type("NWBDataInterface", namespace="core")
+    datasets = [
+        NWBDatasetSpec("times", name="timestamps", dtype="float32", shape=(None,)),
+        NWBDatasetSpec("kind of each", name="data", dtype="uint8", shape=(None,)),
+        NWBDatasetSpec("names of kinds", name="labels", dtype="text", shape=(None,)),
+    ]
+    spec = NWBGroupSpec(
+        "events",
+        neurodata_type_def="Events",
+        neurodata_type_inc="NWBDataInterface",
+        datasets=datasets,
+    )
+    namespace.add_spec("ndx-test-events.extensions.yaml", spec)
+    namespace.export("ndx-test-events.namespace.yaml", outdir=str(folder))
+    pynwb.load_namespaces(str(folder / "ndx-test-events.namespace.yaml"))
+    return pynwb.get_class("Events", "ndx-test-events")
+
+
+def test_labels_of_events_are_no_identities(builder, events_type):
+    builder.regions().traces().module("ophys").add(
+        events_type(name="cues", timestamps=[1.0], data=[0], labels=["A", "B", "C", "D"])
+    )
+    path = builder.write()
+    assert read_nwb(path).neurons.tolist() == [""] * N_NEURONS
+    with pytest.raises(ValueError, match=r"got 'cues', which is of type Events .events at moments"):
+        read_nwb(path, covariates="cues")
+
+
 # Behaviour
 
 
@@ -410,12 +394,65 @@ def test_frames_outside_a_series_of_labels_are_unlabelled(worm):
     assert np.flatnonzero(read_nwb(path).behavior == "a").tolist() == [4, 5, 6, 7, 8, 9]
 
 
+def test_labels_may_be_missing(worm):
+    rows = [(0.0, 2.0, "forward", 1.0), (2.0, 4.0, "", np.nan), (3.0, 6.0, "turn", 2.0)]
+    path = worm.intervals(rows, state=None, level=None).write()
+    behavior = read_nwb(path, behavior="state").behavior.tolist()
+    assert behavior == ["forward"] * 4 + [""] * 2 + ["turn"] * 6 + [""] * 18
+    level = read_nwb(path, behavior="behavior/level").behavior
+    np.testing.assert_array_equal(level, [1] * 4 + [np.nan] * 2 + [2] * 6 + [np.nan] * 18)
+
+
+def test_several_words_in_an_interval_are_no_label(worm):
+    table = pynwb.epoch.TimeIntervals(name="behavior", description="states")
+    table.add_column("words", "several each", index=True)
+    for start, words in ((0.0, ["left", "fast"]), (5.0, ["right", "slow"])):
+        table.add_interval(start_time=start, stop_time=start + 4, words=words)
+    worm.nwb.add_time_intervals(table)
+    path = worm.write()
+    assert read_nwb(path).behavior is None
+    with pytest.raises(ValueError, match=r"several values in an interval of .*/words; expected"):
+        read_nwb(path, behavior="words")
+
+
+def test_a_label_called_nan_is_missing_and_said_to_be(worm):
+    path = worm.labels(["a", "nan", "b"] * 10, rate=2.0).write()
+    with pytest.warns(UserWarning, match="behavior processing/behavior/state: 'nan' is read as"):
+        assert read_nwb(path).behavior.tolist() == ["a", "", "b"] * 10
+
+
+def test_intervals_without_a_start_or_an_end_label_no_frame(worm):
+    rows = [(0.0, 1.0, "a"), (2.0, np.nan, "b"), (np.nan, 3.0, "b"), (5.0, 4.0, "b")]
+    path = worm.intervals(rows).write()
+    with pytest.warns(UserWarning, match="3 of 4 intervals of intervals/behavior have no start"):
+        assert read_nwb(path).behavior.tolist() == ["a"] * 2 + [""] * 28
+
+
+def test_a_table_without_rows_labels_nothing(worm):
+    columns = [
+        pynwb.core.VectorData(name=name, description="d", data=np.zeros(0))
+        for name in ("start_time", "stop_time", "state")
+    ]
+    names = [column.name for column in columns]
+    worm.nwb.add_time_intervals(
+        pynwb.epoch.TimeIntervals(name="trials", description="d", columns=columns, colnames=names)
+    )
+    assert read_nwb(worm.write(), behavior="state").behavior.tolist() == [""] * N_TIMES
+
+
+def test_steps_of_labels_hold_until_the_next_one(worm):
+    path = worm.labels(["a", "b"], timestamps=[1.0, 7.25], continuity="step").write()
+    behavior = read_nwb(path).behavior
+    assert "".join(behavior) == "a" * 13 + "b" * 15
+    assert behavior[:2].tolist() == ["", ""]
+
+
 def test_marks_in_time_are_no_labels(worm):
     bouts = pynwb.misc.IntervalSeries(name="bouts", data=[1, -1], timestamps=[3.0, 4.0])
     worm.module("behavior").add(bouts)
     path = worm.write()
     assert read_nwb(path).behavior is None
-    with pytest.raises(ValueError, match="behavior: got 'bouts', which"):
+    with pytest.raises(ValueError, match=r"behavior: got 'bouts', which .*covariates= reads it"):
         read_nwb(path, behavior="bouts")
 
 
@@ -492,5 +529,111 @@ def test_a_file_that_is_not_nwb_is_refused(tmp_path):
 
 def test_without_pynwb_the_error_tells_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pynwb", None)
-    with pytest.raises(ImportError, match=r"pip install skneurograph\[nwb\]"):
+    with pytest.raises(ImportError, match=r"worm\.nwb.* pip install skneurograph\[nwb\]"):
         read_nwb(tmp_path / "worm.nwb")
+
+
+@pytest.mark.parametrize("argument", ["activity", "neurons", "behavior", "covariates"])
+def test_names_of_the_wrong_kind_are_refused(worm, argument):
+    path = worm.write()
+    for wrong in (3, True, b"Green"):
+        with pytest.raises(ValueError, match=f"{argument}: got .*; expected"):
+            read_nwb(path, **{argument: wrong})
+
+
+def test_messages_name_the_file(builder):
+    path = builder.labels(TRACES, "a", rate=1.0).labels(TRACES, "b", rate=1.0).write()
+    with pytest.raises(ValueError, match=r"worm\.nwb: activity: no series of regions"):
+        read_nwb(path)
+
+
+def test_a_file_of_units_says_what_can_be_done(builder):
+    for times in ([1.0, 2.0], [1.5]):
+        builder.nwb.add_unit(spike_times=times)
+    with pytest.raises(
+        ValueError, match=r"worm.nwb.* holds 2 sorted units, .* numpy.histogram"
+    ) as e:
+        read_nwb(builder.write())
+    assert "\n" not in str(e.value)
+
+
+def test_a_file_of_units_and_series_offers_both(builder):
+    builder.nwb.add_unit(spike_times=[1.0, 2.0])
+    path = builder.labels(TRACES, "rates", rate=1.0).write()
+    with pytest.raises(ValueError, match=r"holds 1 sorted unit, .*; or name .*behavior/rates"):
+        read_nwb(path)
+
+
+def test_a_file_of_patch_clamp_says_that_it_has_no_population(builder):
+    nwb = builder.nwb
+    electrode = nwb.create_icephys_electrode("e", description="d", device=nwb.create_device("amp"))
+    for i in range(20):
+        nwb.add_acquisition(
+            pynwb.icephys.CurrentClampSeries(
+                name=f"sweep {i:02d}", data=np.ones(5), electrode=electrode, gain=1.0, rate=1.0
+            )
+        )
+    path = builder.write()
+    with pytest.raises(
+        ValueError, match=r"20 patch-clamp series of single cells.*sweep 00, and no"
+    ):
+        read_nwb(path)
+    with pytest.raises(ValueError, match=r"expected one of .*sweep 11 and 8 more$"):
+        read_nwb(path, activity="absent")
+    assert read_nwb(path, activity="sweep 03").activity.shape == (5, 1)
+
+
+def test_a_file_without_series_says_so(builder):
+    path = builder.write()
+    with pytest.raises(ValueError, match="it holds no time series at all, only NWBFile"):
+        read_nwb(path)
+    with pytest.raises(ValueError, match="got 'a', which this file does not have; it holds noth"):
+        read_nwb(path, activity="a")
+
+
+def test_files_that_cannot_be_opened_say_why_in_one_line(worm, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    whole = worm.write().read_bytes()
+    old = tmp_path / "old.nwb"
+    with h5py.File(old, "w") as file:
+        file["nwb_version"] = "NWB-1.0.6"
+    contents = {
+        "empty": (b"", "it is empty"),
+        "text": (b"not HDF5", "it is no HDF5 file"),
+        "cut": (whole[: len(whole) // 2], "it is truncated; copy or download it again"),
+        "old": (old.read_bytes(), r"it is of NWB-1\.0\.6; expected NWB 2"),
+    }
+    for name, (content, message) in contents.items():
+        path = tmp_path / f"{name}.nwb"
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=f"{name}.nwb could not be read as an NWB file: {message}"
+        ) as e:
+            read_nwb(path)
+        assert "\n" not in str(e.value)
+
+
+def test_a_folder_and_a_list_are_no_file(tmp_path):
+    with pytest.raises(ValueError, match=r"it is a folder; expected an HDF5 file"):
+        read_nwb(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"path: got list; .* \[read_nwb\(path\) for path in paths\]"
+    ):
+        read_nwb([tmp_path / "a.nwb", tmp_path / "b.nwb"])
+
+
+def test_data_that_cannot_be_read_name_the_file(worm, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = worm.write()
+    with h5py.File(path, "r+") as file:
+        place = "processing/ophys/Fluorescence/Green/data"
+        attributes = dict(file[place].attrs)
+        del file[place]
+        file.create_dataset(place, data=TRACES, chunks=(5, N_NEURONS), fletcher32=True)
+        file[place].attrs.update(attributes)
+    content = bytearray(path.read_bytes())
+    at = content.find(TRACES[:5].tobytes())
+    content[at : at + 8] = bytes(8)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"worm\.nwb: .*read data"):
+        read_nwb(path)
