@@ -8,13 +8,23 @@ group is an error, and bytes are UTF-8 text.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["InputError", "read_groups", "read_labels", "read_names", "read_numbers", "unmasked"]
+__all__ = [
+    "InputError",
+    "read_groups",
+    "read_labels",
+    "read_names",
+    "read_number",
+    "read_numbers",
+    "read_text",
+    "unmasked",
+]
 
 # How a missing value reads once numpy or pandas has turned it into text.
 _MISSING_AS_TEXT = ("nan", "NaN", "None", "<NA>", "NaT")
@@ -88,6 +98,40 @@ def read_numbers(
             what, word + where, "finite numbers" + ("" if finite else ", or NaN where missing")
         )
     return array
+
+
+def read_number(value: Any, what: str, expected: str) -> float:
+    """Read one finite number; text and booleans are none.
+
+    Raises
+    ------
+    InputError
+        If it is anything else, or missing.
+    """
+    try:
+        array = read_numbers(value, what, finite=True)
+    except InputError:
+        array = np.empty(0)
+    if array.size != 1 or np.asarray(value).dtype.kind == "b":
+        raise InputError(what, repr(value), expected)
+    return float(array.item())
+
+
+def read_text(value: Any, what: str, expected: str = "text") -> str:
+    """Read one piece of text, such as a name; ``''`` where it is missing.
+
+    Raises
+    ------
+    InputError
+        If it is neither text (bytes and arrays of one element included) nor missing.
+    """
+    value = unmasked(value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.size == 1:
+        value = value.item()
+    array = _as_array(_listed([value]), what, expected)
+    if array.shape == (1,) and (_missing(array)[0] or isinstance(array[0], str)):
+        return str(read_names(array, what)[0])
+    raise InputError(what, repr(value), expected)
 
 
 def read_names(value: Any, what: str, *, literal: bool = False) -> NDArray[np.str_]:
@@ -214,7 +258,8 @@ def _as_array(value: Any, what: str, expected: str) -> NDArray:
 
 def _listed(value: Any) -> Any:
     """Give a sequence as objects: numpy would turn NaN, None and numbers among text to text."""
-    if isinstance(value, (str, bytes)) or hasattr(value, "__array__"):
+    if isinstance(value, (str, bytes, Mapping, Set)) or hasattr(value, "__array__"):
+        # The order of a set is no order of neurons or frames, and a mapping has keys for values.
         return value
     try:
         items = list(value)

@@ -11,7 +11,9 @@ from skneurograph.inputs import (
     read_groups,
     read_labels,
     read_names,
+    read_number,
     read_numbers,
+    read_text,
     unmasked,
 )
 
@@ -200,3 +202,54 @@ def test_literal_names_may_spell_a_missing_value():
         given = ["nan", None, "None", np.nan, " ", b"NaT"]
         names = read_names(given, "neurons", literal=True)
     assert names.tolist() == ["nan", "", "None", "", "", "NaT"]
+
+
+@pytest.mark.parametrize("read", [read_names, read_labels, read_groups])
+@pytest.mark.parametrize("value", [{"a", "b"}, {"a": 1, "b": 2}, {"a": 1}.keys()])
+def test_sets_and_mappings_have_no_order_to_read(read, value):
+    with pytest.raises(InputError, match=r"names: got (set|dict)"):
+        read(value, what="names")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "é",
+        "é".encode(),
+        np.str_("é"),
+        np.bytes_("é".encode()),
+        np.array(["é"]),
+        np.array("é".encode()),
+        np.array("é", dtype=object),
+    ],
+    ids=repr,
+)
+def test_text_is_read_from_whatever_holds_it(value):
+    found = read_text(value, "organism")
+    assert (type(found), found) == (str, "é")
+
+
+@pytest.mark.parametrize("value", [*MISSING, "", " ", b"", np.ma.masked, np.array(None)], ids=repr)
+def test_missing_text_is_empty(value):
+    assert read_text(value, "organism") == ""
+
+
+@pytest.mark.parametrize("value", [7, True, 1.5, ["a"], ["a", "b"], {"a": 1}, object()], ids=repr)
+def test_what_is_no_text_is_named(value):
+    with pytest.raises(InputError, match=r"organism: got .*; expected a name"):
+        read_text(value, "organism", "a name")
+
+
+@pytest.mark.parametrize("value", [2, 2.0, np.float32(2), np.array(2), np.array([2]), pd.NA])
+def test_one_number_is_read(value):
+    if value is pd.NA:
+        with pytest.raises(InputError, match="rate: got <NA>; expected Hz"):
+            read_number(value, "rate", "Hz")
+    else:
+        assert read_number(value, "rate", "Hz") == 2
+
+
+@pytest.mark.parametrize("value", [None, "2", b"2", True, 1j, np.nan, np.inf, [1, 2], []], ids=repr)
+def test_what_is_no_number_alone_is_named(value):
+    with pytest.raises(InputError, match=r"rate: got .*; expected Hz"):
+        read_number(value, "rate", "Hz")
