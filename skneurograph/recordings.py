@@ -11,17 +11,34 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-__all__ = ["Recording"]
+from skneurograph.inputs import (
+    InputError,
+    read_labels,
+    read_names,
+    read_number,
+    read_numbers,
+    read_text,
+)
+from skneurograph.labelled import (
+    Frames,
+    as_pandas,
+    column_names,
+    read_clock,
+    read_seconds,
+    read_table,
+)
+
+__all__ = ["Recording", "check_clock", "stretches"]
+
+_TIME = "Recording.time"
 
 _COVARIATE_PREFIX = "covariate_"
 # A pause longer than this many sampling intervals is a gap that no window may cross.
 _GAP_IN_INTERVALS = 2.5
-
-
-def _fail(field_name: str, given: str, expected: str) -> ValueError:
-    return ValueError(f"Recording.{field_name}: got {given}; expected {expected}.")
+# A clock whose median interval is shorter than that contradicts the sampling rate.
+_SHORTEST_INTERVAL = 0.4
 
 
 def _read_only(array: NDArray) -> NDArray:
@@ -30,38 +47,22 @@ def _read_only(array: NDArray) -> NDArray:
     return view
 
 
-def _names(field_name: str, value: Iterable[str] | None, n_neurons: int) -> NDArray[np.str_]:
-    if value is None:
-        return np.full(n_neurons, "", dtype="U1")
-    try:
-        names = np.asarray(value if isinstance(value, np.ndarray) else list(value))
-    except (TypeError, ValueError) as error:
-        raise _fail(field_name, type(value).__name__, "one string per neuron") from error
-    if names.dtype.kind == "O" and all(isinstance(name, str) for name in names.ravel()):
-        names = names.astype(str)
-    if names.dtype.kind != "U" and names.size:
-        raise _fail(field_name, f"values of dtype {names.dtype}", "one string per neuron")
+def _names(field_name: str, value: Any, n_neurons: int) -> NDArray[np.str_]:
+    names = read_names(value, f"Recording.{field_name}")
     if names.shape != (n_neurons,):
-        raise _fail(
-            field_name,
+        raise InputError(
+            f"Recording.{field_name}",
             f"shape {names.shape}",
             f"one name per column of activity, shape ({n_neurons},); use '' for unidentified",
         )
     return names
 
 
-def _per_frame(field_name: str, value: ArrayLike, n_times: int) -> NDArray:
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise _fail(field_name, "a ragged sequence", "one value per frame of activity") from error
+def _check_per_frame(what: str, array: NDArray, n_times: int) -> None:
     if array.shape != (n_times,):
-        raise _fail(
-            field_name,
-            f"shape {array.shape}",
-            f"one value per frame of activity, shape ({n_times},)",
+        raise InputError(
+            what, f"shape {array.shape}", f"one value per frame of activity, shape ({n_times},)"
         )
-    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,23 +71,32 @@ class Recording:
 
     Parameters
     ----------
-    activity : array-like of shape (n_times, n_neurons)
-        One column per neuron: fluorescence, rates or spike counts. NaN marks a frame
-        in which a neuron was not recorded; infinity is an error. Kept as float32 or
-        float64, other types become float64.
+    activity : array-like or table of shape (n_times, n_neurons)
+        One column per neuron: fluorescence, rates or spike counts. NaN, a masked or a
+        missing value marks a frame in which a neuron was not recorded; infinity is an
+        error. Kept as float32 or float64, other types become float64. A table (DataFrame,
+        ``xarray.DataArray``, ``pynapple.TsdFrame``) also gives ``neurons`` and ``time``.
     sampling_rate : float
         Frames per second (Hz).
     neurons : sequence of str, shape (n_neurons,), optional
-        Unique names; ``''`` stands for a neuron that was not identified. By default
-        no neuron is identified.
-    neuron_classes : sequence of str, shape (n_neurons,), optional
-        Class of each neuron, shared by its left and right member; ``''`` if unknown.
+        Unique names; ``''`` (or NaN, or None) stands for a neuron that was not identified.
+        By default the columns of a table, if they are text or identifiers; else no neuron
+        is identified. Names given beside a table's win; in another order than the columns
+        they are an error.
+    neuron_classes : sequence of str, shape (n_neurons,), or mapping, optional
+        Class of each neuron, shared by its left and right member; ``''`` (or NaN, or None)
+        if unknown. A mapping, or a Series with an index of names, gives them by name.
     behavior : array-like of shape (n_times,), optional
-        A label per frame. Frames labelled ``''`` (or NaN, or None) count as unlabelled.
-    covariates : mapping of str to array-like of shape (n_times,), optional
-        Continuous behaviour, such as ``{"velocity": ...}``; NaN where not measured.
+        A label per frame, all text, all numbers or all booleans. Frames labelled ``''`` (or
+        NaN, or None) count as unlabelled. A Series is aligned to the index of ``activity``.
+    covariates : mapping of str to array-like of shape (n_times,), or table, optional
+        Continuous behaviour, such as ``{"velocity": ...}``; NaN where not measured. Each
+        Series and each column of a table is aligned to the index of ``activity``.
     time : array-like of shape (n_times,), optional
-        Seconds from the start, increasing. By default ``arange(n_times) / sampling_rate``.
+        Seconds from the start, increasing; dates count from the first. By default the index
+        of a table (seconds, dates, durations or numbers of frames), which has to increase
+        and, if in seconds, to agree with the sampling rate; else, or if the index is the
+        default one, ``arange(n_times) / sampling_rate``. Times given win over an index.
     organism : str, default="organism"
         Who was recorded: the group in cross-validation.
     description : str, default=""
@@ -124,115 +134,113 @@ class Recording:
     description: str = ""
 
     def __post_init__(self) -> None:
-        validated = {
-            "activity": self._valid_activity(),
-            "sampling_rate": self._valid_rate(),
-        }
-        for name, value in validated.items():
-            object.__setattr__(self, name, value)
-        n_times, n_neurons = self.activity.shape
-        neurons = _names("neurons", self.neurons, n_neurons)
-        identified = neurons[neurons != ""]
-        unique, counts = np.unique(identified, return_counts=True)
-        if (counts > 1).any():
-            repeated = ", ".join(unique[counts > 1][:5])
-            raise _fail(
-                "neurons",
-                f"names that occur more than once ({repeated})",
-                "unique names; use '' for unidentified neurons",
-            )
-        classes = _names("neuron_classes", self.neuron_classes, n_neurons)
-        behavior = self.behavior
-        if behavior is not None:
-            try:
-                behavior = _labels(behavior, n_times)
-            except (TypeError, ValueError) as error:
-                if str(error).startswith("Recording."):
-                    raise
-                raise _fail("behavior", "a ragged sequence", "one label per frame") from error
-        if not isinstance(self.organism, str) or not self.organism:
-            raise _fail("organism", repr(self.organism), "a name that is not empty")
+        rate = self._valid_rate()
+        given = as_pandas(self.activity, "Recording.activity")
+        activity = self._valid_activity(given)
+        n_times, n_neurons = activity.shape
+        neurons = self._valid_neurons(given, n_neurons)
+        time, has_clock = self._valid_time(given, rate, n_times)
+        frames = Frames(given, rate, time if has_clock else None)
         for name, value in {
+            "activity": _read_only(activity),
+            "sampling_rate": rate,
             "neurons": _read_only(neurons),
-            "neuron_classes": _read_only(classes),
-            "behavior": None if behavior is None else _read_only(behavior),
-            "covariates": self._valid_covariates(n_times),
-            "time": self._valid_time(n_times),
-            "description": str(self.description),
+            "neuron_classes": _read_only(self._valid_classes(neurons)),
+            "time": _read_only(time),
+            "behavior": self._valid_behavior(frames, n_times),
+            "covariates": self._valid_covariates(frames, n_times),
+            "organism": self._valid_organism(),
+            "description": _description(self.description),
         }.items():
             object.__setattr__(self, name, value)
 
-    def _valid_activity(self) -> NDArray[np.floating]:
+    def _valid_activity(self, given: Any) -> NDArray[np.floating]:
         expected = "numbers of shape (n_times, n_neurons)"
-        try:
-            activity = np.asarray(self.activity)
-            if activity.dtype not in (np.float32, np.float64):
-                if activity.dtype.kind not in "buif":
-                    raise _fail("activity", f"dtype {activity.dtype}", expected)
-                activity = activity.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            if str(error).startswith("Recording."):
-                raise
-            raise _fail("activity", type(self.activity).__name__, expected) from error
+        activity = read_table(given, "Recording.activity", expected)
         if activity.ndim != 2 or 0 in activity.shape:
-            raise _fail("activity", f"shape {activity.shape}", expected)
-        infinite = np.isinf(activity)
-        if infinite.any():
-            frame, column = np.argwhere(infinite)[0]
-            raise _fail(
-                "activity",
-                f"infinity at frame {frame}, column {column}",
-                "finite numbers, or NaN where a neuron was not recorded",
-            )
-        return _read_only(activity)
+            raise InputError("Recording.activity", f"shape {activity.shape}", expected)
+        return activity
 
     def _valid_rate(self) -> float:
-        try:
-            rate = float(self.sampling_rate)
-        except (TypeError, ValueError) as error:
-            raise _fail("sampling_rate", repr(self.sampling_rate), "Hz, a number") from error
-        if not (np.isfinite(rate) and rate > 0):
-            raise _fail("sampling_rate", repr(self.sampling_rate), "Hz, a positive number")
+        expected = "Hz, a positive number"
+        rate = read_number(self.sampling_rate, "Recording.sampling_rate", expected)
+        if rate <= 0:
+            raise InputError("Recording.sampling_rate", repr(self.sampling_rate), expected)
         return rate
 
-    def _valid_covariates(self, n_times: int) -> dict[str, NDArray[np.floating]]:
-        if not isinstance(self.covariates, Mapping):
-            raise _fail(
-                "covariates",
-                type(self.covariates).__name__,
-                "a mapping from name to one value per frame",
+    def _valid_neurons(self, given: Any, n_neurons: int) -> NDArray[np.str_]:
+        if self.neurons is None:
+            columns = column_names(given, "Recording.activity")
+            neurons = np.full(n_neurons, "", dtype="U1") if columns is None else columns
+        else:
+            neurons = _names("neurons", self.neurons, n_neurons)
+            _check_columns(given, neurons)
+        unique, counts = np.unique(neurons[neurons != ""], return_counts=True)
+        if (counts > 1).any():
+            raise InputError(
+                "Recording.neurons",
+                f"names that occur more than once ({', '.join(unique[counts > 1][:5])})",
+                "unique names; use '' for unidentified neurons",
             )
-        covariates = {}
-        for name, value in self.covariates.items():
-            array = _per_frame(f"covariates[{name!r}]", value, n_times)
-            if array.dtype.kind not in "buif":
-                raise _fail(f"covariates[{name!r}]", f"dtype {array.dtype}", "numbers")
-            if array.dtype.kind != "f":
-                array = array.astype(np.float64)
-            if np.isinf(array).any():
-                raise _fail(f"covariates[{name!r}]", "infinity", "finite numbers or NaN")
-            covariates[str(name)] = _read_only(array)
+        return neurons
+
+    def _valid_classes(self, neurons: NDArray[np.str_]) -> NDArray[np.str_]:
+        if self.neuron_classes is None:
+            return np.full(len(neurons), "", dtype="U1")
+        classes = self.neuron_classes
+        if isinstance(classes, (Mapping, pd.Series)):
+            classes = _classes_by_name(classes, neurons)
+        return _names("neuron_classes", classes, len(neurons))
+
+    def _valid_time(
+        self, given: Any, rate: float, n_times: int
+    ) -> tuple[NDArray[np.float64], bool]:
+        """Seconds of the frames, and whether they were given (as ``time`` or as an index)."""
+        if self.time is None:
+            clock, _ = read_clock(given, rate, "Recording.activity")
+            if clock is None:
+                return np.arange(n_times) / rate, False
+            time = clock
+        else:
+            time = read_seconds(Frames(given, rate).align(self.time, _TIME), _TIME)
+            _check_per_frame(_TIME, time, n_times)
+        check_clock(time, rate, _TIME)
+        return time, True
+
+    def _valid_behavior(self, frames: Frames, n_times: int) -> NDArray | None:
+        if self.behavior is None:
+            return None
+        what = "Recording.behavior"
+        behavior = read_labels(frames.align(self.behavior, what), what)
+        _check_per_frame(what, behavior, n_times)
+        return _read_only(behavior)
+
+    def _valid_covariates(self, frames: Frames, n_times: int) -> dict[str, NDArray[np.floating]]:
+        given: Any = {} if self.covariates is None else self.covariates
+        if not isinstance(given, Mapping):
+            given = as_pandas(given, "Recording.covariates")
+        if not isinstance(given, (Mapping, pd.DataFrame)):
+            raise InputError(
+                "Recording.covariates",
+                type(given).__name__,
+                "a mapping from name to one value per frame, or a table with a column for each",
+            )
+        covariates: dict[str, NDArray[np.floating]] = {}
+        for position, key in enumerate(given):
+            name = _covariate_name(key, covariates)
+            what = f"Recording.covariates[{name!r}]"
+            value = given.iloc[:, position] if isinstance(given, pd.DataFrame) else given[key]
+            array = read_numbers(frames.align(value, what), what)
+            _check_per_frame(what, array, n_times)
+            covariates[name] = _read_only(array)
         return _ReadOnlyDict(covariates)
 
-    def _valid_time(self, n_times: int) -> NDArray[np.float64]:
-        if self.time is None:
-            return _read_only(np.arange(n_times) / self.sampling_rate)
-        try:
-            time = _per_frame("time", self.time, n_times).astype(np.float64)
-        except ValueError as error:
-            if str(error).startswith("Recording."):
-                raise
-            raise _fail("time", "values that are not numbers", "increasing seconds") from error
-        if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
-            raise _fail("time", "times that do not increase", "increasing seconds, one per frame")
-        intervals = np.diff(time) * self.sampling_rate
-        if n_times > 1 and (intervals.min() > _GAP_IN_INTERVALS or np.median(intervals) < 0.4):
-            raise _fail(
-                "time",
-                f"frames {np.median(np.diff(time)):.4g} s apart at {self.sampling_rate:g} Hz",
-                "seconds that agree with the sampling rate",
-            )
-        return _read_only(time)
+    def _valid_organism(self) -> str:
+        expected = "a name that is not empty"
+        organism = read_text(self.organism, "Recording.organism", expected)
+        if not organism:
+            raise InputError("Recording.organism", repr(self.organism), expected)
+        return organism
 
     def __repr__(self) -> str:
         identified = int((self.neurons != "").sum())
@@ -267,9 +275,7 @@ class Recording:
 
         A pause of more than 2.5 sampling intervals is a gap; windows do not cross it.
         """
-        breaks = np.flatnonzero(np.diff(self.time) * self.sampling_rate > _GAP_IN_INTERVALS) + 1
-        edges = [0, *breaks.tolist(), self.n_times]
-        return list(itertools.pairwise(edges))
+        return stretches(self.time, self.sampling_rate)
 
     def zscore(self, *, until: float | None = None) -> Recording:
         """Scale each neuron to zero mean and unit variance over this recording.
@@ -292,6 +298,7 @@ class Recording:
         activity = self.activity.astype(np.float64)
         recorded = ~np.isnan(activity)
         if until is not None:
+            until = read_number(until, "Recording.zscore: until", "seconds")
             before = self.time < until - 5e-4 / self.sampling_rate
             if not before.any():
                 raise ValueError(
@@ -320,7 +327,8 @@ class Recording:
         ValueError
             If a name is not among the identified neurons of this recording.
         """
-        wanted = [neurons] if isinstance(neurons, str) else list(neurons)
+        given: Any = [neurons] if isinstance(neurons, (str, bytes)) else neurons
+        wanted = read_names(given, "Recording.select").ravel().tolist()
         column = {name: i for i, name in enumerate(self.neurons.tolist()) if name}
         unknown = [name for name in wanted if name not in column]
         if unknown or not wanted:
@@ -341,6 +349,13 @@ class Recording:
         ValueError
             If no frame lies in that interval.
         """
+        start, stop = (
+            float(edge) if edge in (-np.inf, np.inf) else read_number(edge, what, "seconds")
+            for edge, what in (
+                (start, "Recording.between: start"),
+                (stop, "Recording.between: stop"),
+            )
+        )
         # Half a thousandth of a frame absorbs the rounding of times such as 0.1 * 3.
         slack = 5e-4 / self.sampling_rate
         keep = (self.time >= start - slack) & (self.time < stop - slack)
@@ -462,33 +477,93 @@ class Recording:
                 if key.startswith(_COVARIATE_PREFIX)
             },
             time=arrays.get("time"),
-            organism=str(arrays.get("organism", path.stem)),
-            description=str(arrays.get("description", "")),
+            organism=read_text(arrays.get("organism"), "Recording.organism") or path.stem,
+            description=_description(arrays.get("description")),
         )
 
 
-def _labels(behavior: Any, n_times: int) -> NDArray:
-    """Read a label per frame; missing ones become '' among strings, NaN among numbers."""
-    if not isinstance(behavior, np.ndarray):
-        # As objects first: numpy would turn a NaN among strings into the string 'nan'.
-        given = list(behavior)
-        _per_frame("behavior", given, n_times)
-        behavior = np.empty(len(given), dtype=object)
-        behavior[:] = given
-    labels = _per_frame("behavior", behavior, n_times)
-    if labels.dtype.kind == "S":
-        return labels.astype(str)
-    if labels.dtype.kind != "O":
-        return labels
-    missing = np.asarray(pd.isna(labels))
-    if any(isinstance(label, str) for label in labels[~missing]):
-        return np.asarray(["" if gone else str(label) for label, gone in zip(labels, missing)])
-    present = np.asarray(labels[~missing].tolist())
-    if not missing.any():
-        return present
-    filled = np.full(n_times, np.nan)
-    filled[~missing] = present
-    return filled
+def check_clock(time: NDArray[np.float64], rate: float, what: str) -> None:
+    """Check that times increase and agree with the sampling rate.
+
+    Raises
+    ------
+    InputError
+        If they do not.
+    """
+    intervals = np.diff(time) * rate
+    if (intervals <= 0).any():
+        raise InputError(what, "times that do not increase", "increasing seconds, one per frame")
+    if len(intervals) and (
+        intervals.min() > _GAP_IN_INTERVALS or np.median(intervals) < _SHORTEST_INTERVAL
+    ):
+        raise InputError(
+            what,
+            f"frames {np.median(np.diff(time)):.4g} s apart at {rate:g} Hz",
+            "seconds that agree with the sampling rate",
+        )
+
+
+def stretches(time: NDArray[np.float64], rate: float) -> list[tuple[int, int]]:
+    """Stretches of frames without a gap between them, as ``(start, stop)``."""
+    breaks = np.flatnonzero(np.diff(time) * rate > _GAP_IN_INTERVALS) + 1
+    return list(itertools.pairwise([0, *breaks.tolist(), len(time)]))
+
+
+def _check_columns(given: Any, neurons: NDArray[np.str_]) -> None:
+    """Refuse names that call a column of a table by the name of another of its columns."""
+    if not isinstance(given, pd.DataFrame):
+        return
+    place = {name: i for i, name in enumerate(given.columns) if isinstance(name, str) and name}
+    for i, name in enumerate(neurons.tolist()):
+        if place.get(name, i) != i:
+            raise InputError(
+                "Recording.neurons",
+                f"{name!r} for column {given.columns[i]!r} of activity, which has a column "
+                f"{name!r} too",
+                "the order of the columns, as activity[names] gives it, or other names",
+            )
+
+
+def _classes_by_name(classes: Any, neurons: NDArray[np.str_]) -> Any:
+    """Look classes up by the neurons' names, if a mapping or an index of names gives them."""
+    names = neurons.tolist()
+    if isinstance(classes, pd.Series):
+        labels = classes.index.tolist()
+        if labels == names or not set(labels) & set(names) - {""}:
+            return classes
+        if len(set(labels)) < len(labels):
+            raise InputError(
+                "Recording.neuron_classes", "an index that repeats a name", "one class per name"
+            )
+        lacking = [name for name in names if name and name not in labels]
+    else:
+        lacking = [] if set(classes) & set(names) or not classes else names
+    if lacking:
+        raise InputError(
+            "Recording.neuron_classes",
+            f"no class for {', '.join(lacking[:5])}",
+            "a class for each name, '' where it is unknown",
+        )
+    found = dict(classes.items())
+    return [found.get(name, "") if name else "" for name in names]
+
+
+def _covariate_name(key: Any, others: Iterable[str]) -> str:
+    expected = "a name for each covariate"
+    is_number = isinstance(key, (int, float, np.number)) and key == key  # not NaN
+    name = str(key) if is_number else read_text(key, "Recording.covariates", expected)
+    if not name:
+        raise InputError("Recording.covariates", f"the name {key!r}", expected)
+    if name in others:
+        raise InputError("Recording.covariates", f"two named {name!r}", "unique names")
+    return name
+
+
+def _description(value: Any) -> str:
+    try:
+        return read_text(value, "Recording.description")
+    except InputError:
+        return str(value)
 
 
 class _ReadOnlyDict(dict[str, NDArray[np.floating]]):

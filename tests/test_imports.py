@@ -13,12 +13,13 @@ ROOT = Path(skneurograph.__file__).parent
 # What each room may import from the package; a room may always import itself.
 ALLOWED = {
     "inputs": set(),
-    "recordings": {"inputs"},
+    "labelled": {"inputs"},
+    "recordings": {"inputs", "labelled"},
     "lazy": set(),
-    "windows": {"recordings", "lazy", "inputs"},
+    "windows": {"recordings", "lazy", "inputs", "labelled"},
     "nn": set(),
     "validation": {"lazy", "inputs"},
-    "preprocessing": {"recordings", "validation", "lazy", "inputs"},
+    "preprocessing": {"recordings", "validation", "lazy", "inputs", "labelled"},
     "training": {"lazy", "nn"},
     "_net_estimator": {"training", "validation", "lazy"},
     "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy"},

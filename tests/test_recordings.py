@@ -59,13 +59,13 @@ def assert_same(one, other):
         ({"activity": np.zeros((0, 3))}, "activity", "(0, 3)", "(n_times, n_neurons)"),
         ({"activity": np.zeros((3, 0))}, "activity", "(3, 0)", "(n_times, n_neurons)"),
         ({"activity": [["a", "b"]]}, "activity", "<U1", "numbers"),
-        ({"activity": [[1, 2], [3]]}, "activity", "list", "numbers"),
+        ({"activity": [[1, 2], [3]]}, "activity", "a ragged sequence", "numbers"),
         ({"activity": np.zeros((4, 3)) * 1j}, "activity", "complex", "numbers"),
         (
             {"activity": [[0, 1], [2, np.inf]]},
             "activity",
-            "infinity at frame 1, column 1",
-            "NaN where a neuron was not recorded",
+            "infinity at position 1, 1",
+            "NaN where missing",
         ),
         ({"sampling_rate": 0}, "sampling_rate", "0", "positive"),
         ({"sampling_rate": -1.5}, "sampling_rate", "-1.5", "positive"),
@@ -73,24 +73,46 @@ def assert_same(one, other):
         ({"sampling_rate": np.inf}, "sampling_rate", "inf", "positive"),
         ({"sampling_rate": "fast"}, "sampling_rate", "'fast'", "Hz"),
         ({"sampling_rate": None}, "sampling_rate", "None", "Hz"),
+        ({"sampling_rate": "2"}, "sampling_rate", "'2'", "Hz"),
+        ({"sampling_rate": True}, "sampling_rate", "True", "Hz"),
+        ({"sampling_rate": [1, 2]}, "sampling_rate", "[1, 2]", "Hz"),
         ({"neurons": ["A", "B"]}, "neurons", "(2,)", "(3,)"),
         ({"neurons": [1, 2, 3]}, "neurons", "int", "string"),
-        ({"neurons": ["A", "B", None]}, "neurons", "object", "string"),
+        ({"neurons": ["A", "B", 3]}, "neurons", "int and str", "string"),
         ({"neurons": 5}, "neurons", "", ""),
+        ({"neurons": {"A", "B", "C"}}, "neurons", "set", "string"),
+        ({"neurons": {"A": 1, "B": 2, "C": 3}}, "neurons", "dict", "string"),
         ({"neurons": ["A", "B", "A"]}, "neurons", "(A)", "unique names; use ''"),
         ({"neuron_classes": ["A"]}, "neuron_classes", "(1,)", "(3,)"),
-        ({"neuron_classes": [1.0, 2.0, 3.0]}, "neuron_classes", "float64", "string"),
+        ({"neuron_classes": [1.0, 2.0, 3.0]}, "neuron_classes", "float", "string"),
+        ({"behavior": {"f", "r", "t", "d"}}, "behavior", "set", "labels"),
+        ({"behavior": ["f", 1, 2, 3]}, "behavior", "int and str", "one kind"),
         ({"behavior": ["f", "r"]}, "behavior", "(2,)", "(4,)"),
         ({"behavior": [["f"]] * 4}, "behavior", "(4, 1)", "(4,)"),
         ({"behavior": [["f"], ["f", "r"], ["f"], ["f"]]}, "behavior", "", ""),
         ({"covariates": [1, 2, 3, 4]}, "covariates", "list", "mapping"),
+        ({"covariates": 5}, "covariates", "int", "mapping"),
+        ({"covariates": {"": [1, 2, 3, 4]}}, "covariates", "''", "name"),
+        ({"covariates": {None: [1, 2, 3, 4]}}, "covariates", "None", "name"),
+        ({"covariates": {("a", "b"): [1, 2, 3, 4]}}, "covariates", "('a', 'b')", "name"),
+        ({"covariates": {"v": [1] * 4, b"v": [1] * 4}}, "covariates", "'v'", "unique"),
         ({"covariates": {"speed": [1, 2]}}, "covariates['speed']", "(2,)", "(4,)"),
         ({"covariates": {"speed": list("abcd")}}, "covariates['speed']", "<U1", "numbers"),
         ({"covariates": {"speed": [0, 1, 2, -np.inf]}}, "covariates['speed']", "inf", "finite"),
         ({"time": [0, 1]}, "time", "(2,)", "(4,)"),
         ({"time": [0, 1, 1, 2]}, "time", "do not increase", "increasing"),
         ({"time": [0, 1, np.nan, 2]}, "time", "", "increasing"),
+        ({"time": [0, 1, None, 2]}, "time", "1 missing", "increasing"),
+        ({"time": np.ma.array([0, 1, 2, 3], mask=[0, 0, 1, 0])}, "time", "1 missing", "increasing"),
+        ({"time": pd.to_datetime(["2020", None, "2021", "2022"])}, "time", "1 missing", "seconds"),
         ({"time": list("abcd")}, "time", "", ""),
+        ({"time": [[0], [1], [2], [3]]}, "time", "(4, 1)", "(4,)"),
+        ({"time": [0, [1], 2, 3]}, "time", "ragged", "seconds"),
+        ({"organism": None}, "organism", "None", "not empty"),
+        ({"organism": np.nan}, "organism", "nan", "not empty"),
+        ({"organism": b""}, "organism", "b''", "not empty"),
+        ({"organism": "  "}, "organism", "'  '", "not empty"),
+        ({"organism": ["a"]}, "organism", "['a']", "name"),
         ({"organism": ""}, "organism", "''", "not empty"),
         ({"organism": 7}, "organism", "7", "name"),
     ],
@@ -150,6 +172,116 @@ def test_missing_labels_become_empty_labels(behavior):
     made = recording(behavior=behavior).behavior
     assert made.dtype.kind == "U"
     assert made.tolist() == ["f", "", "r", ""]
+
+
+MISSING_NAMES = [
+    ["A", np.nan, "B"],
+    ["A", None, "B"],
+    np.array(["A", pd.NA, "B"], dtype=object),
+    pd.Series(["A", None, "B"]),
+    pd.Series(["A", pd.NA, "B"], dtype="string"),
+    pd.Categorical(["A", None, "B"]),
+    np.ma.array(["A", "x", "B"], mask=[False, True, False]),
+    np.array([b"A", b"", b"B"], dtype=object),
+    np.array([b"A", b" ", b"B"]),
+]
+
+
+@pytest.mark.parametrize("names", MISSING_NAMES, ids=lambda names: type(names).__name__)
+@pytest.mark.parametrize("field", ["neurons", "neuron_classes"])
+def test_missing_names_and_classes_are_empty(field, names):
+    assert getattr(recording(**{field: names}), field).tolist() == ["A", "", "B"]
+
+
+def test_neurons_without_a_class_are_never_averaged_together():
+    activity = np.random.default_rng(0).normal(size=(50, 5))
+    made = recording(
+        activity,
+        neurons=["AVAL", "AVAR", "X1", None, "X3"],
+        neuron_classes=pd.Series(["AVA", "AVA", np.nan, np.nan, None]),
+    ).average_classes()
+    assert made.neurons.tolist() == ["AVA", "", "", ""]
+    np.testing.assert_array_equal(made.activity[:, 1:], activity[:, 2:])
+
+
+@pytest.mark.parametrize("dtype", [object, "S", None], ids=str)
+def test_bytes_are_text_in_every_field(dtype):
+    def as_bytes(words):
+        encoded = [word.encode() for word in words]
+        return encoded if dtype is None else np.array(encoded, dtype=dtype)
+
+    made = recording(
+        neurons=as_bytes(["é", "B", ""]),
+        neuron_classes=as_bytes(["É", "", ""]),
+        behavior=as_bytes(["läuft", "", "ruht", ""]),
+        covariates={"größe".encode(): np.arange(4)},
+        organism="wörm".encode(),
+        description="où".encode(),
+    )
+    assert made.neurons.tolist() == ["é", "B", ""]
+    assert made.neuron_classes.tolist() == ["É", "", ""]
+    assert made.behavior.tolist() == ["läuft", "", "ruht", ""]
+    assert list(made.covariates) == ["größe"]
+    assert (made.organism, made.description) == ("wörm", "où")
+    assert made.select(as_bytes(["é"])).neurons.tolist() == ["é"]
+    assert made.select("é".encode()).neurons.tolist() == ["é"]
+
+
+@pytest.mark.parametrize("value", [np.str_("w"), np.array("w"), np.array(b"w"), np.bytes_(b"w")])
+def test_organism_and_description_become_plain_text(value):
+    made = recording(organism=value, description=value)
+    assert (type(made.organism), made.organism) == (str, "w")
+    assert (type(made.description), made.description) == (str, "w")
+
+
+@pytest.mark.parametrize("value", [None, np.nan, pd.NA, ""])
+def test_a_missing_description_is_empty(value):
+    assert recording(description=value).description == ""
+
+
+def test_masked_values_are_missing():
+    mask = np.zeros((4, 3), dtype=bool)
+    mask[1, 2] = True
+    expected = np.where(mask, np.nan, ACTIVITY)
+    for masked in (
+        np.ma.array(ACTIVITY, mask=mask),
+        np.ma.array(ACTIVITY.astype(int), mask=mask),
+        [np.ma.array(row, mask=row_mask) for row, row_mask in zip(ACTIVITY, mask)],
+    ):
+        np.testing.assert_array_equal(recording(masked).activity, expected)
+    made = recording(
+        behavior=np.ma.array(list("frfr"), mask=mask[:, 2]),
+        covariates={"v": np.ma.array([1, 2, 3, 4], mask=mask[:, 2])},
+    )
+    assert made.behavior.tolist() == ["f", "", "f", "r"]
+    np.testing.assert_array_equal(made.covariates["v"], [1, np.nan, 3, 4])
+
+
+def test_masked_labels_that_are_numbers_are_nan():
+    made = recording(behavior=np.ma.array([1, 2, 1, 2], mask=[0, 1, 0, 0]))
+    np.testing.assert_array_equal(made.behavior, [1, np.nan, 1, 2])
+
+
+def test_classes_given_by_name_go_to_the_neurons_of_that_name():
+    by_name = {"RIM": "rim", "AVAR": "AVA", "AVAL": "AVA", "XYZ": "other"}
+    for classes in (by_name, pd.Series(by_name)):
+        made = recording(neurons=["AVAL", "", "RIM"], neuron_classes=classes)
+        assert made.neuron_classes.tolist() == ["AVA", "", "rim"]
+    in_order = pd.Series(["AVA", "AVB", "RIM"])
+    assert recording(neuron_classes=in_order).neuron_classes.tolist() == ["AVA", "AVB", "RIM"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (pd.Series({"AVAL": "AVA", "other": "X"}), "no class for RIM"),
+        (pd.Series(["a", "b", "c"], index=["AVAL", "AVAL", "RIM"]), "repeats a name"),
+        ({"ASEL": "ASE"}, "no class for AVAL"),
+    ],
+)
+def test_classes_given_by_other_names_are_refused(classes, said):
+    with pytest.raises(ValueError, match=rf"Recording\.neuron_classes: got .*{said}"):
+        recording(neurons=["AVAL", "", "RIM"], neuron_classes=classes)
 
 
 def test_numeric_labels_keep_their_type():
@@ -233,7 +365,8 @@ def test_select_keeps_the_named_neurons_in_the_order_given():
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [(["AVAL", "RIML"], "'RIML'"), ([""], "''"), ([], "no name")]
+    ("names", "said"),
+    [(["AVAL", "RIML"], "'RIML'"), ([""], "''"), ([], "no name"), (["AVAL", np.nan], "''")],
 )
 def test_select_refuses_unknown_names(names, said):
     with pytest.raises(ValueError, match=re.escape(said)) as caught:
@@ -274,6 +407,21 @@ def test_adjoining_intervals_share_no_frame_and_lose_none(cut):
         np.testing.assert_array_equal(
             np.concatenate([part.covariates[name] for part in parts]), value
         )
+
+
+@pytest.mark.parametrize("edge", ["a", None, np.nan, [1, 2], True])
+def test_times_that_are_no_number_are_named(edge):
+    for name, call in (
+        ("start", lambda: recording().between(edge, 5)),
+        ("stop", lambda: recording().between(0, edge)),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"Recording\.between: {name}: got .*expected seconds"
+        ):
+            call()
+    if edge is not None:
+        with pytest.raises(ValueError, match=r"Recording\.zscore: until: got .*expected seconds"):
+            recording().zscore(until=edge)
 
 
 def test_between_keeps_the_clock_and_the_gaps():
@@ -443,6 +591,16 @@ def test_load_refuses_what_is_not_a_recording(tmp_path, write):
     write(path)
     with pytest.raises(ValueError, match=r"bad\.npz is not a recording"):
         Recording.load(path)
+
+
+def test_load_reads_text_that_was_written_as_bytes(tmp_path):
+    path = tmp_path / "animal.npz"
+    names = np.array(["é".encode(), b"", b"B"])
+    np.savez(path, activity=ACTIVITY, sampling_rate=1.0, neurons=names, organism=np.array(b"w1"))
+    loaded = Recording.load(path)
+    assert (loaded.neurons.tolist(), loaded.organism) == (["é", "", "B"], "w1")
+    np.savez(path, activity=ACTIVITY, sampling_rate=1.0, organism=np.array(""))
+    assert Recording.load(path).organism == "animal"
 
 
 @pytest.mark.parametrize(
