@@ -37,6 +37,8 @@ _TIME = "Recording.time"
 _COVARIATE_PREFIX = "covariate_"
 # A pause longer than this many sampling intervals is a gap that no window may cross.
 _GAP_IN_INTERVALS = 2.5
+# A neuron whose standard deviation is a smaller part of its values is constant: rounding moves it.
+_CONSTANT = 1e-13
 # A clock whose median interval is shorter than that contradicts the sampling rate.
 _SHORTEST_INTERVAL = 0.4
 
@@ -307,11 +309,16 @@ class Recording:
                 )
             recorded &= before[:, None]
         n_recorded = np.maximum(recorded.sum(axis=0), 1)
-        centred = activity - np.where(recorded, activity, 0).sum(axis=0) / n_recorded
-        variance = np.where(recorded, centred, 0) ** 2
-        deviation = np.sqrt(variance.sum(axis=0) / n_recorded)
         scale = np.abs(np.where(recorded, activity, 0)).max(axis=0, initial=0)
-        constant = deviation <= 1e-10 * scale
+        # From the first recorded value, so that a large offset costs the mean no digits.
+        first = activity[recorded.argmax(axis=0), np.arange(self.n_neurons)]
+        centred = activity - np.where(recorded.any(axis=0), first, 0)
+        centred -= np.where(recorded, centred, 0).sum(axis=0) / n_recorded
+        # In units of a power of two near the largest value: squares neither overflow nor vanish.
+        _, exponent = np.frexp(np.abs(np.where(recorded, centred, 0)).max(axis=0, initial=0))
+        variance = np.where(recorded, np.ldexp(centred, -exponent), 0) ** 2
+        deviation = np.ldexp(np.sqrt(variance.sum(axis=0) / n_recorded), exponent)
+        constant = deviation <= _CONSTANT * scale
         if until is None:
             centred[:, constant] *= 0
         # Without a frame to go by before `until`, a neuron counts as not recorded.

@@ -355,6 +355,30 @@ def test_zscore_does_not_touch_the_original_and_keeps_everything_else():
     assert_same(dataclasses.replace(scaled, activity=made.activity), made)
 
 
+@pytest.mark.parametrize("offset", [1e8, -1e10, 1e12])
+@pytest.mark.parametrize("n_times", [40, 20_000])
+def test_zscore_keeps_what_double_precision_holds_on_a_large_offset(offset, n_times):
+    signal = np.round(np.random.default_rng(0).normal(size=(n_times, 2)) * 1024) / 1024
+    np.testing.assert_allclose(
+        recording(signal + offset).zscore().activity, recording(signal).zscore().activity, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-40, 1e30, 1e200])
+def test_zscore_does_not_depend_on_an_extreme_unit(unit):
+    signal = np.random.default_rng(0).normal(size=(40, 2))
+    for until in (None, 9.0):
+        np.testing.assert_allclose(
+            recording(signal * unit).zscore(until=until).activity,
+            recording(signal).zscore(until=until).activity,
+            rtol=1e-9,
+        )
+
+
+def test_zscore_of_a_long_constant_neuron_is_zero():
+    assert (recording(np.full((100_000, 1), 0.1)).zscore().activity == 0).all()
+
+
 def test_select_keeps_the_named_neurons_in_the_order_given():
     made = full_recording()
     chosen = made.select(["神経", "AVAL"])
