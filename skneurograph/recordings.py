@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -446,18 +447,9 @@ class Recording:
             ``sampling_rate``.
         """
         path = Path(path)
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                if not hasattr(archive, "files"):
-                    raise ValueError("a single array")
-                arrays = {key: archive[key] for key in archive.files}
-        except FileNotFoundError:
-            raise FileNotFoundError(f"no recording at {path}") from None
-        except Exception as error:
-            raise ValueError(
-                f"{path} is not a recording: expected an .npz of plain arrays "
-                f"as Recording.save writes it ({error})"
-            ) from error
+        if not path.exists():
+            raise FileNotFoundError(f"no recording at {path}")
+        arrays = _read_archive(path)
         missing = [key for key in ("activity", "sampling_rate") if key not in arrays]
         if missing:
             raise ValueError(
@@ -564,6 +556,30 @@ def _covariate_name(key: Any, others: Iterable[str]) -> str:
     if name in others:
         raise InputError("Recording.covariates", f"two named {name!r}", "unique names")
     return name
+
+
+def _read_archive(path: Path) -> dict[str, NDArray]:
+    """Arrays of an ``.npz`` file, by key."""
+    expected = "expected an .npz of plain arrays, as Recording.save writes it"
+    if not zipfile.is_zipfile(path):
+        kind = "a folder" if path.is_dir() else "no .npz archive"
+        raise ValueError(f"{path} is not a recording: it is {kind}; {expected}")
+    arrays = {}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for key in archive.files:
+                try:
+                    arrays[key] = archive[key]
+                except ValueError as error:
+                    if "pickle" not in str(error):
+                        raise
+                    raise ValueError(
+                        f"{key} holds Python objects, not numbers or text (of text, "
+                        "astype(str) makes a plain array)"
+                    ) from error
+    except Exception as error:
+        raise ValueError(f"{path} is not a recording: {error}; {expected}") from error
+    return arrays
 
 
 def _description(value: Any) -> str:

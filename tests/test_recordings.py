@@ -613,8 +613,17 @@ def _make_folder(path):
 def test_load_refuses_what_is_not_a_recording(tmp_path, write):
     path = tmp_path / "bad.npz"
     write(path)
-    with pytest.raises(ValueError, match=r"bad\.npz is not a recording"):
+    with pytest.raises(ValueError, match=r"bad\.npz is not a recording") as caught:
         Recording.load(path)
+    assert "expected an .npz of plain arrays, as Recording.save writes it" in str(caught.value)
+    assert "pickle" not in str(caught.value)
+
+
+def test_load_names_the_array_that_holds_objects(tmp_path):
+    names = np.array(["A", None, "C"], dtype=object)
+    np.savez(tmp_path / "bad.npz", activity=ACTIVITY, sampling_rate=1.0, neurons=names)
+    with pytest.raises(ValueError, match="neurons holds Python objects, not numbers or text"):
+        Recording.load(tmp_path / "bad.npz")
 
 
 def test_load_reads_text_that_was_written_as_bytes(tmp_path):
