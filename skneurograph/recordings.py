@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,12 @@ class Recording:
         If a field does not fit. The message names the field, what was given and what
         was expected.
 
+    Warns
+    -----
+    UserWarning
+        If there are more neurons than frames and no other field tells that activity is
+        not turned.
+
     Examples
     --------
     >>> import numpy as np
@@ -144,6 +151,8 @@ class Recording:
         neurons = self._valid_neurons(given, n_neurons)
         time, has_clock = self._valid_time(given, rate, n_times)
         frames = Frames(given, rate, time if has_clock else None)
+        settled = has_clock or (neurons != "").any()
+        settled |= any(x is not None for x in (self.neurons, self.neuron_classes, self.behavior))
         for name, value in {
             "activity": _read_only(activity),
             "sampling_rate": rate,
@@ -156,6 +165,14 @@ class Recording:
             "description": _description(self.description),
         }.items():
             object.__setattr__(self, name, value)
+        if n_neurons > n_times and not settled and not self.covariates:
+            warnings.warn(
+                f"Recording.activity: got {n_neurons} neurons (columns) and only {n_times} frames "
+                "(rows); if neurons are its rows, give activity.T. Names of neurons, time or "
+                "behavior settle it, and then nothing is said",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _valid_activity(self, given: Any) -> NDArray[np.floating]:
         expected = "numbers of shape (n_times, n_neurons)"

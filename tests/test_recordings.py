@@ -1,6 +1,7 @@
 import dataclasses
 import pickle
 import re
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -720,3 +721,37 @@ class TestZscoreUntil:
     def test_a_time_before_the_first_frame_is_refused(self):
         with pytest.raises(ValueError, match="no frame before until=0"):
             self.make().zscore(until=0.0)
+
+
+class TestOrientation:
+    def test_more_neurons_than_frames_warn_with_the_remedy(self):
+        with pytest.warns(UserWarning, match=r"20 neurons .* 5 frames .*give activity\.T"):
+            recording(np.zeros((5, 20)))
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"neurons": [f"N{i}" for i in range(20)]},
+            {"neuron_classes": ["AVA"] * 20},
+            {"time": np.arange(5) / 2},
+            {"behavior": list("abcde")},
+            {"covariates": {"v": np.arange(5)}},
+        ],
+        ids=lambda fields: next(iter(fields)),
+    )
+    def test_nothing_is_said_where_another_field_settles_it(self, fields):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            recording(np.zeros((5, 20)), **fields)
+
+    def test_nothing_is_said_of_parts_of_a_recording(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            whole = recording(np.random.default_rng(0).normal(size=(30, 20)))
+            whole.between(0, 2).zscore().average_classes()
+
+    def test_nothing_is_said_of_real_worms(self, real_worms):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for worm in real_worms:
+                recording(worm.activity, worm.sampling_rate)
