@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph.alignment import align, as_recordings, average_classes
+from skneurograph.inputs import InputError, read_labels, read_text
 from skneurograph.lazy import LazyWindows
 from skneurograph.recordings import Recording
 
@@ -22,8 +25,9 @@ class Windows:
 
     Attributes
     ----------
-    X : ndarray of float32 or LazyWindows, shape (n_windows, n_neurons, n_times)
-        Activity. A neuron that an organism lacks is a row of NaN.
+    X : ndarray or LazyWindows, shape (n_windows, n_neurons, n_times)
+        Activity, float32 unless that would lose a signal. A neuron that an organism lacks
+        is a row of NaN.
     y : ndarray or None
         Label or covariate of each window, shape ``(n_windows,)``, or the following
         frame(s), shape ``(n_windows, n_neurons)`` or ``(n_windows, n_neurons, horizon)``.
@@ -39,7 +43,7 @@ class Windows:
         Frames per second (Hz).
     """
 
-    X: NDArray[np.float32] | LazyWindows
+    X: NDArray[np.floating] | LazyWindows
     y: NDArray | None
     groups: NDArray[np.str_]
     neurons: NDArray[np.str_]
@@ -103,7 +107,9 @@ def sliding_windows(
     ----------
     recordings : Recording, iterable of Recording, or array-like (n_frames, n_features)
         A plain array is read as one recording whose columns are all identified
-        (named ``x0``, ``x1``, ...), without behaviour.
+        (named ``x0``, ``x1``, ...), without behaviour. A table (DataFrame,
+        ``xarray.DataArray``, ``pynapple.TsdFrame``) gives the names of its columns and, if
+        its index is no default one, its clock: rows taken out are a gap.
     n_times : int
         Frames of a window.
     step : int, default=1
@@ -121,7 +127,7 @@ def sliding_windows(
     by : {"name", "class"}, default="name"
         ``"class"`` first averages the neurons that share a class (left and right).
     drop : label or iterable of labels, optional
-        Labels whose windows are left out.
+        Labels whose windows are left out; missing ones always are.
     lag : int, default=0
         Read the label or covariate that many frames before the last frame. Calcium lags
         behaviour, so a lag decodes better, but the decoder is then not causal.
@@ -135,13 +141,21 @@ def sliding_windows(
     Returns
     -------
     Windows
-        ``X, y, groups, neurons, starts, recording`` and ``sampling_rate``.
+        ``X, y, groups, neurons, starts, recording`` and ``sampling_rate``. ``X`` and the
+        ``y`` of ``target="next"`` are float32; they are float64 if a recording is and
+        float32 would lose the signal of a neuron, as that of a small one on a large offset.
 
     Raises
     ------
     ValueError
-        If a recording is shorter than a window or lacks the target, or if no neuron or
-        window remains.
+        If a recording is given twice, is shorter than a window or lacks the target, or if
+        no neuron or window remains.
+
+    Warns
+    -----
+    UserWarning
+        If recordings differ in sampling rate, if two organisms have the same activity or
+        share names that are numbers, or if an array has more columns than rows.
 
     Examples
     --------
@@ -161,29 +175,30 @@ def sliding_windows(
     n_times = _positive("n_times", n_times)
     step = _positive("step", step)
     horizon = _positive("horizon", horizon)
-    if not isinstance(lag, (int, np.integer)) or not 0 <= lag < n_times:
+    target = _read_target(target)
+    if isinstance(lag, bool) or not isinstance(lag, (int, np.integer)) or not 0 <= lag < n_times:
         raise ValueError(f"lag: got {lag!r}; expected frames from 0 to n_times - 1 = {n_times - 1}")
     if lag and target in (None, "next"):
         raise ValueError(f"lag: got {lag} with target={target!r}; it needs labels or a covariate")
     if horizon > 1 and target != "next":
         raise ValueError(f"horizon: got {horizon} with target={target!r}; it needs target='next'")
-    if by not in ("name", "class"):
+    if not isinstance(by, str) or by not in ("name", "class"):
         raise ValueError(f"by: got {by!r}; expected 'name' or 'class'")
-    parts, is_plain_array = _as_recordings(recordings)
+    parts, is_plain_array = as_recordings(recordings)
     if is_plain_array and target == "behavior":
         target = None
-    if is_plain_array and neurons in ("union", "shared", "all"):
+    if is_plain_array and isinstance(neurons, str) and neurons in ("union", "shared", "all"):
         # In the order of the array, not of their names, in which x10 comes before x2.
         neurons = parts[0].neurons.tolist()
     if target != "next":
         horizon = 1
     if by == "class":
         parts = average_classes(parts)
-    names, columns = _align(parts, neurons)
+    names, columns = align(parts, neurons)
     ahead = horizon if target == "next" else 0
     starts, recording = _cut_points(parts, n_times, step, ahead)
 
-    sources = [_source(part, keep) for part, (keep, _) in zip(parts, columns)]
+    sources = _sources(parts, [keep for keep, _ in columns])
     positions = [position for _, position in columns]
     X = LazyWindows(sources, positions, recording, starts, len(names), n_times)
     y: NDArray | None = None
@@ -217,144 +232,49 @@ def _positive(name: str, value: int) -> int:
     return int(value)
 
 
-def average_classes(parts: Sequence[Recording]) -> list[Recording]:
-    """Average the neurons of each class in every recording (`Recording.average_classes`).
-
-    Raises
-    ------
-    ValueError
-        If no recording has classes.
-    """
-    if not any((part.neuron_classes != "").any() for part in parts):
-        raise ValueError("by='class': no recording has neuron_classes; give them, or use by='name'")
-    named = [((part.neurons != "") & (part.neuron_classes == "")).sum() for part in parts]
-    if any(named):
-        warnings.warn(
-            f"by='class': {sum(named)} named neurons have no class and become anonymous",
-            UserWarning,
-            stacklevel=3,
-        )
-    return [part.average_classes() for part in parts]
+def _read_target(target: Any) -> str | None:
+    expected = "'behavior', 'next', the name of a covariate, or None"
+    if target is None:
+        return None
+    name = read_text(target, "target", expected)
+    if not name:
+        raise InputError("target", repr(target), expected)
+    return name
 
 
 def _dropped(y: NDArray | None, target: str | None, drop: Any) -> NDArray[np.bool_]:
     if y is None or target != "behavior":
         raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
-    labels = [drop] if np.ndim(drop) == 0 else list(drop)
-    unknown = [label for label in labels if label not in y]
-    if unknown:
+    if isinstance(drop, (str, bytes)) or (np.ndim(drop) == 0 and not isinstance(drop, Set)):
+        drop = [drop]
+    # Missing labels are left out in any case.
+    labels = read_labels(list(drop), "drop").ravel()
+    labels = labels[~pd.isna(labels) & (labels != "")]
+    occurs = np.array([_kind(labels) == _kind(y) and label in y for label in labels], dtype=bool)
+    if not occurs.all():
         warnings.warn(
-            f"drop: {', '.join(map(str, unknown))} occurs in no window; the labels are "
+            f"drop: {', '.join(map(str, labels[~occurs]))} occurs in no window; the labels are "
             f"{', '.join(map(str, np.unique(y)))}",
             UserWarning,
             stacklevel=3,
         )
-    return np.isin(y, labels)
+    return np.isin(y, labels[occurs]) if occurs.any() else np.zeros(len(y), dtype=bool)
 
 
-def _as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
-    if isinstance(recordings, Recording):
-        return [recordings], False
-    if not hasattr(recordings, "__array__"):
-        recordings = list(recordings)
-        if recordings and all(isinstance(part, Recording) for part in recordings):
-            return recordings, False
-        if any(isinstance(part, Recording) for part in recordings):
-            raise ValueError("recordings: got a mixture of Recording and other objects")
-        if not recordings:
-            raise ValueError("recordings: got none; expected at least one Recording")
-    array = np.asarray(recordings)
-    if array.ndim != 2:
-        raise ValueError(
-            f"recordings: got an array of shape {array.shape}; expected Recording objects or "
-            "one array of shape (n_frames, n_features)"
-        )
-    names = [f"x{i}" for i in range(array.shape[1])]
-    # A plain array brings no clock: one frame is one unit of time.
-    return [Recording(array, sampling_rate=1.0, neurons=names)], True
+def _kind(labels: NDArray) -> str:
+    return {"U": "text", "b": "booleans"}.get(labels.dtype.kind, "numbers")
 
 
-def _align(
-    parts: list[Recording], neurons: str | Sequence[str]
-) -> tuple[NDArray[np.str_], list[tuple[NDArray[np.intp], NDArray[np.intp]]]]:
-    """Names of the columns and, per recording, which of its neurons go where."""
-    identified = [{name for name in part.neurons.tolist() if name} for part in parts]
-    if isinstance(neurons, str):
-        if neurons not in ("union", "shared", "all"):
-            raise ValueError(
-                f"neurons: got {neurons!r}; expected 'union', 'shared', 'all' or a list of names"
-            )
-        combine = set.intersection if neurons == "shared" else set.union
-        names = sorted(combine(*identified))
-    else:
-        names, n_wanted = _given_names(list(neurons), set.union(*identified))
-    n_anonymous = int(max((part.neurons == "").sum() for part in parts))
-    if not isinstance(neurons, str):
-        if n_anonymous > n_wanted > 0:
-            warnings.warn(
-                f"neurons: {n_wanted} anonymous columns hold only as many of the up to "
-                f"{n_anonymous} unidentified neurons",
-                UserWarning,
-                stacklevel=3,
-            )
-        n_anonymous = n_wanted
-    elif neurons != "all":
-        n_anonymous = 0
-    if not names and not n_anonymous:
-        raise ValueError(
-            f"neurons={neurons!r}: no neuron is identified in "
-            f"{'every' if neurons == 'shared' else 'any'} recording; "
-            f"use neurons={'union' if neurons == 'shared' and any(identified) else 'all'!r}"
-        )
-    place = {name: i for i, name in enumerate(names)}
-    columns = []
-    for part in parts:
-        labels = part.neurons.tolist()
-        keep = [i for i, name in enumerate(labels) if name in place]
-        position = [place[labels[i]] for i in keep]
-        if n_anonymous:
-            unnamed = [i for i, name in enumerate(labels) if not name][:n_anonymous]
-            keep += unnamed
-            position += range(len(names), len(names) + len(unnamed))
-        columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
-    return np.array(names + [""] * n_anonymous, dtype=str), columns
+def _sources(parts: list[Recording], kept: list[NDArray[np.intp]]) -> list[NDArray[np.floating]]:
+    """Activity of the columns to keep, without a copy where all are kept as they are.
 
-
-def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], int]:
-    """Split a list such as `Windows.neurons` into names and a number of anonymous columns.
-
-    Names that no recording has are allowed, since a fitted model must be applied to animals
-    that lack some of its neurons.
+    In single precision.
     """
-    names = [name for name in neurons if name]
-    if not neurons:
-        raise ValueError("neurons: got an empty list; expected names of identified neurons")
-    if neurons[: len(names)] != names:
-        raise ValueError("neurons: got '' before a name; anonymous columns stand at the end")
-    if len(set(names)) < len(names):
-        raise ValueError("neurons: got a name given twice; expected each name once")
-    unknown = [name for name in names if name not in identified]
-    if names and len(unknown) == len(names):
-        raise ValueError(
-            f"neurons: got {', '.join(unknown[:5])}, in no recording; expected names of "
-            "identified neurons"
-        )
-    # A few are no surprise: animals differ. Most of them suggest names of another kind.
-    if 2 * len(unknown) > len(names):
-        warnings.warn(
-            f"neurons: no recording has {', '.join(unknown[:5])}"
-            f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN",
-            UserWarning,
-            stacklevel=4,
-        )
-    return names, len(neurons) - len(names)
-
-
-def _source(part: Recording, keep: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Activity of the columns to keep, without a copy where all are kept as they are."""
-    if np.array_equal(keep, np.arange(part.n_neurons)):
-        return np.ascontiguousarray(part.activity, dtype=np.float32)
-    return np.ascontiguousarray(part.activity[:, keep], dtype=np.float32)
+    sources = [
+        part.activity if np.array_equal(keep, np.arange(part.n_neurons)) else part.activity[:, keep]
+        for part, keep in zip(parts, kept)
+    ]
+    return [np.ascontiguousarray(source, dtype=np.float32) for source in sources]
 
 
 def _cut_points(
@@ -391,6 +311,13 @@ def _frame_targets(
                 f"it has {', '.join(has) or 'no behaviour at all'}"
             )
         values.append(series[frames[recording == index]])
+    kinds = {_kind(labels): part.organism for labels, part in zip(values, parts)}
+    if len(kinds) > 1:
+        raise InputError(
+            f"target={target!r}",
+            " and ".join(f"{kind} ({organism!r})" for kind, organism in kinds.items()),
+            "labels of one kind in all recordings",
+        )
     y = np.concatenate(values)
     if y.dtype.kind == "f":
         return y, ~np.isnan(y)
@@ -398,13 +325,13 @@ def _frame_targets(
 
 
 def _next_frames(
-    sources: list[NDArray[np.float32]],
+    sources: list[NDArray[np.floating]],
     columns: list[NDArray[np.intp]],
     recording: NDArray[np.intp],
     frames: NDArray[np.intp],
     n_neurons: int,
     horizon: int,
-) -> NDArray[np.float32]:
+) -> NDArray[np.floating]:
     following = LazyWindows(sources, columns, recording, frames, n_neurons, horizon).cut()
     return following[:, :, 0] if horizon == 1 else following
 

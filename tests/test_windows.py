@@ -7,7 +7,9 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pynapple
 import pytest
+import xarray
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -537,6 +539,15 @@ def test_estimators_that_ignore_the_data_accept_lazy_windows(long_windows):
         ({"horizon": 2}, "it needs target='next'"),
         ({"lag": 4}, "lag: got 4; expected frames from 0 to n_times - 1 = 3"),
         ({"lag": -1}, "lag: got -1"),
+        ({"lag": True}, "lag: got True"),
+        ({"by": None}, "by: got None"),
+        ({"target": 5}, "target: got 5; expected 'behavior', 'next', the name of a covariate"),
+        ({"target": np.nan}, "target: got nan"),
+        ({"target": ["velocity", "behavior"]}, "target: got ['velocity', 'behavior']"),
+        ({"neurons": [1, 2]}, "neurons: got values of objects of type int"),
+        ({"neurons": {"AVAL", "RIML"}}, "neurons: got set"),
+        ({"neurons": []}, "neurons: got an empty list"),
+        ({"neurons": [None, "AVAL"]}, "neurons: got '' before a name"),
         ({"by": "organ"}, "by: got 'organ'; expected 'name' or 'class'"),
         ({"neurons": "most"}, "neurons: got 'most'; expected 'union'"),
         ({"neurons": ["XYZ"]}, "XYZ, in no recording"),
@@ -563,11 +574,27 @@ def test_errors_say_what_was_given_and_what_is_expected(options, said):
     ("recordings", "said"),
     [
         ([], "got none"),
+        (None, "got NoneType; expected Recording"),
+        (5, "got int; expected Recording"),
+        ("worm.npz", "Recording.load reads a file"),
+        (["one.npz", "two.npz"], "Recording.load reads a file"),
+        ({"one": animal(0, ["A"])}, "got dict; expected a list"),
         (np.zeros(5), "shape (5,)"),
+        (np.zeros((0, 2)), "shape (0, 2)"),
+        (np.zeros((5, 0)), "shape (5, 0)"),
+        (np.full((5, 2), "a"), "recordings: got dtype <U1"),
+        ([[1, 2], [3]], "recordings: got a ragged sequence"),
+        (
+            [np.zeros((50, 3)), np.zeros((60, 3))],
+            "2 arrays of shape (50, 3), (60, 3)",
+        ),
+        ([np.zeros((50, 3))] * 2, "one Recording per trial"),
+        ([pd.DataFrame(np.zeros((50, 3)))] * 2, "trials of one animal have the same organism"),
+        (np.zeros((5, 2, 2)), "go to estimators as they are"),
+        (sliding_windows(animals(), 4), "windows that are cut already"),
         (np.zeros((5, 2, 2)), "shape (5, 2, 2)"),
         ([animal(0, ["A"]), np.zeros((5, 2))], "mixture"),
     ],
-    ids=["none", "1-D", "3-D", "mixture"],
 )
 def test_what_is_no_recording_is_refused(recordings, said):
     with pytest.raises(ValueError, match=re.escape(said)):
@@ -615,7 +642,114 @@ def test_real_worms_share_the_columns_their_description_promises(real_worms):
 
 
 def test_columns_of_a_plain_array_keep_their_order():
-    array = np.arange(60.0).reshape(5, 12)
+    array = np.arange(180.0).reshape(15, 12)
     windows = sliding_windows(array, 1)
     np.testing.assert_array_equal(windows.X[:, :, 0], array)
     assert windows.neurons.tolist() == [f"x{i}" for i in range(12)]
+
+
+# Text in other guises
+
+
+def test_names_labels_and_target_may_be_bytes():
+    plain = sliding_windows(animals(), 4, neurons=["RIML", "AVAL"], drop=["turn"])
+    for drop in (b"turn", [b"turn"], np.array([b"turn"]), {"turn"}, ["turn", None, np.nan, ""]):
+        windows = sliding_windows(animals(), 4, neurons=[b"RIML", b"AVAL"], drop=drop)
+        assert windows.neurons.tolist() == ["RIML", "AVAL"]
+        np.testing.assert_array_equal(windows.X, plain.X)
+        np.testing.assert_array_equal(windows.y, plain.y)
+    one = sliding_windows(animals(), 4, target=b"velocity", neurons=b"shared")
+    np.testing.assert_array_equal(
+        one.X, sliding_windows(animals(), 4, target="velocity", neurons="shared").X
+    )
+
+
+def test_a_missing_name_among_the_columns_wanted_is_an_anonymous_one():
+    windows = sliding_windows(animals(), 4, neurons=["AVAL", np.nan, None])
+    np.testing.assert_array_equal(
+        windows.X, sliding_windows(animals(), 4, neurons=["AVAL", "", ""]).X
+    )
+
+
+@pytest.mark.parametrize("drop", [["sleep"], 3, [True], "sleep"])
+def test_a_label_to_drop_that_never_occurs_drops_nothing_and_warns(drop):
+    with pytest.warns(UserWarning, match="drop: .* occurs in no window"):
+        windows = sliding_windows(animals(), 4, drop=drop)
+    assert len(windows) == len(sliding_windows(animals(), 4))
+
+
+@pytest.mark.parametrize(
+    "labels", [np.arange(37) % 3, np.arange(37) % 3 / 2, np.arange(37) % 2 == 0]
+)
+def test_labels_that_are_no_text_can_be_dropped(labels):
+    made = dataclasses.replace(animal(1, ["A", "B"], gaps=()), behavior=labels)
+    windows = sliding_windows(made, 4, drop=labels[1])
+    np.testing.assert_array_equal(windows.y, labels[3:][labels[3:] != labels[1]])
+
+
+def test_labels_of_several_kinds_are_refused():
+    one, other = animal(1, ["A"]), dataclasses.replace(animal(2, ["A"]), behavior=np.arange(37))
+    with pytest.raises(ValueError, match=r"text \('worm-1'\) and numbers \('worm-2'\)"):
+        sliding_windows([one, other], 4)
+
+
+# Tables
+
+
+TABLE = np.random.default_rng(0).normal(size=(40, 3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: pd.DataFrame(TABLE, np.arange(40) / 3, list("cab")).iloc[rows],
+        lambda rows: pynapple.TsdFrame(t=rows / 3, d=TABLE[rows], columns=list("cab")),
+        lambda rows: xarray.DataArray(TABLE[rows].T, [("unit", list("cab")), ("time", rows / 3)]),
+    ],
+    ids=["pandas", "pynapple", "xarray"],
+)
+def test_a_table_gives_names_clock_and_gaps(make):
+    rows = np.r_[0:12, 25:40]
+    windows = sliding_windows(make(rows), 5)
+    assert windows.neurons.tolist() == ["c", "a", "b"]
+    assert windows.sampling_rate == 3
+    assert windows.starts.tolist() == [*range(8), *range(12, 23)]
+    np.testing.assert_array_equal(windows.X[8], TABLE[25:30].T.astype(np.float32))
+
+
+def test_rows_taken_out_of_a_table_without_a_clock_are_a_gap():
+    table = pd.DataFrame(TABLE).drop(index=range(10, 15))
+    windows = sliding_windows(table, 5)
+    assert windows.neurons.tolist() == ["x0", "x1", "x2"]
+    assert windows.sampling_rate == 1
+    assert windows.starts.tolist() == [*range(6), *range(10, 31)]
+
+
+def test_columns_without_a_name_keep_their_place():
+    table = pd.DataFrame(TABLE, columns=["b", None, "a"])
+    assert sliding_windows(table, 5).neurons.tolist() == ["b", "x1", "a"]
+
+
+def test_a_table_in_no_order_of_time_is_refused():
+    for table in (pd.DataFrame(TABLE)[::-1], pd.DataFrame(TABLE, [f"f{i}" for i in range(40)])):
+        with pytest.raises(ValueError, match=r"recordings: got an index .*reset_index"):
+            sliding_windows(table, 5)
+
+
+def test_masked_values_are_missing_in_a_plain_array_too():
+    mask = np.zeros(TABLE.shape, dtype=bool)
+    mask[7, 1] = True
+    for masked in (np.ma.array(TABLE, mask=mask), list(np.ma.array(TABLE, mask=mask))):
+        X = sliding_windows(masked, 3).X
+        assert np.argwhere(np.isnan(X)).tolist() == [[5, 1, 2], [6, 1, 1], [7, 1, 0]]
+
+
+# What would count twice, or be confused
+
+
+def test_an_array_with_more_columns_than_rows_warns():
+    with pytest.warns(UserWarning, match=r"40 features .* 3 frames .*array\.T"):
+        sliding_windows(TABLE.T, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sliding_windows(TABLE, 2)

@@ -1,0 +1,199 @@
+"""Recordings brought to common columns: read, averaged over classes and aligned on names."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skneurograph.inputs import InputError, read_names, unmasked
+from skneurograph.labelled import as_pandas, column_names, read_clock, read_table
+from skneurograph.recordings import Recording
+
+__all__ = ["align", "as_recordings", "average_classes"]
+
+_EXPECTED = "Recording objects, or one array or table of shape (n_frames, n_features)"
+_TRIALS = (
+    "one Recording per trial, such as [Recording(trial, sampling_rate=..., organism=...) for trial "
+    "in trials], where trials of one animal have the same organism"
+)
+
+
+def as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
+    """Read recordings, and tell whether one plain array or table was given.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if isinstance(recordings, Recording):
+        return [recordings], False
+    if isinstance(recordings, (str, bytes, os.PathLike)):
+        raise InputError(
+            "recordings", repr(recordings), f"{_EXPECTED}; Recording.load reads a file"
+        )
+    if isinstance(recordings, Mapping) and not hasattr(recordings, "dims"):
+        raise InputError("recordings", type(recordings).__name__, f"a list of {_EXPECTED}")
+    if hasattr(recordings, "starts"):
+        raise InputError("recordings", "windows that are cut already", _EXPECTED)
+    table = as_pandas(recordings, "recordings")
+    if not hasattr(table, "__array__"):
+        try:
+            table = list(table)
+        except TypeError as error:
+            raise InputError("recordings", type(recordings).__name__, _EXPECTED) from error
+        if not table:
+            raise InputError("recordings", "none", "at least one Recording")
+        n_recordings = sum(isinstance(part, Recording) for part in table)
+        if n_recordings == len(table):
+            return table, False
+        if n_recordings:
+            raise InputError("recordings", "a mixture of Recording and other objects", _EXPECTED)
+        if any(isinstance(part, (str, bytes, os.PathLike)) for part in table):
+            raise InputError(
+                "recordings", repr(table[0]), f"{_EXPECTED}; Recording.load reads a file"
+            )
+        _refuse_trials(table)
+    return [_plain_recording(table)], True
+
+
+def _refuse_trials(parts: list[Any]) -> None:
+    try:
+        shapes = [np.shape(unmasked(part)) for part in parts]
+    except ValueError:  # ragged within: the reader of numbers says so
+        return
+    if any(len(shape) > 1 for shape in shapes):
+        given = f"{len(shapes)} arrays of shape {', '.join(map(str, dict.fromkeys(shapes[:4])))}"
+        raise InputError("recordings", given, _TRIALS)
+
+
+def _plain_recording(table: Any) -> Recording:
+    """Read an array or table as one recording whose columns are all identified."""
+    values = read_table(table, "recordings", _EXPECTED)
+    if values.ndim == 3:
+        raise InputError(
+            "recordings",
+            f"an array of shape {values.shape}",
+            f"{_EXPECTED}. Of trials, give {_TRIALS}; windows (n_windows, n_neurons, n_times) "
+            "go to estimators as they are",
+        )
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError("recordings", f"an array of shape {values.shape}", _EXPECTED)
+    n_frames, n_features = values.shape
+    columns = column_names(table, "recordings")
+    if columns is None and n_features > n_frames:
+        warnings.warn(
+            f"recordings: got an array of {n_features} features (columns) and only {n_frames} "
+            "frames (rows); if features are its rows, give array.T",
+            UserWarning,
+            stacklevel=4,
+        )
+    names = [""] * n_features if columns is None else columns.tolist()
+    names = [name or f"x{i}" for i, name in enumerate(names)]
+    time, rate = read_clock(table, None, "recordings")
+    # Without a clock, or with frames that are only numbered, one frame is one unit of time.
+    return Recording(values, rate or 1.0, neurons=names, time=time)
+
+
+def average_classes(parts: Sequence[Recording]) -> list[Recording]:
+    """Average the neurons of each class in every recording (`Recording.average_classes`).
+
+    Raises
+    ------
+    ValueError
+        If no recording has classes.
+    """
+    if not any((part.neuron_classes != "").any() for part in parts):
+        raise ValueError("by='class': no recording has neuron_classes; give them, or use by='name'")
+    named = [((part.neurons != "") & (part.neuron_classes == "")).sum() for part in parts]
+    if any(named):
+        warnings.warn(
+            f"by='class': {sum(named)} named neurons have no class and become anonymous",
+            UserWarning,
+            stacklevel=3,
+        )
+    return [part.average_classes() for part in parts]
+
+
+def align(
+    parts: list[Recording], neurons: str | bytes | Sequence[str]
+) -> tuple[NDArray[np.str_], list[tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+    """Names of the columns and, per recording, which of its neurons go where."""
+    identified = [{name for name in part.neurons.tolist() if name} for part in parts]
+    if isinstance(neurons, bytes):
+        neurons = neurons.decode("utf-8", "replace")
+    if isinstance(neurons, str):
+        if neurons not in ("union", "shared", "all"):
+            raise ValueError(
+                f"neurons: got {neurons!r}; expected 'union', 'shared', 'all' or a list of names"
+            )
+        combine = set.intersection if neurons == "shared" else set.union
+        names = sorted(combine(*identified))
+    else:
+        wanted = read_names(neurons, "neurons").ravel().tolist()
+        names, n_wanted = _given_names(wanted, set.union(*identified))
+    n_anonymous = int(max((part.neurons == "").sum() for part in parts))
+    if not isinstance(neurons, str):
+        if n_anonymous > n_wanted > 0:
+            warnings.warn(
+                f"neurons: {n_wanted} anonymous columns hold only as many of the up to "
+                f"{n_anonymous} unidentified neurons",
+                UserWarning,
+                stacklevel=3,
+            )
+        n_anonymous = n_wanted
+    elif neurons != "all":
+        n_anonymous = 0
+    if not names and not n_anonymous:
+        raise ValueError(
+            f"neurons={neurons!r}: no neuron is identified in "
+            f"{'every' if neurons == 'shared' else 'any'} recording; "
+            f"use neurons={'union' if neurons == 'shared' and any(identified) else 'all'!r}"
+        )
+    place = {name: i for i, name in enumerate(names)}
+    columns = []
+    for part in parts:
+        labels = part.neurons.tolist()
+        keep = [i for i, name in enumerate(labels) if name in place]
+        position = [place[labels[i]] for i in keep]
+        if n_anonymous:
+            unnamed = [i for i, name in enumerate(labels) if not name][:n_anonymous]
+            keep += unnamed
+            position += range(len(names), len(names) + len(unnamed))
+        columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
+    return np.array(names + [""] * n_anonymous, dtype=str), columns
+
+
+def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], int]:
+    """Split a list such as `Windows.neurons` into names and a number of anonymous columns.
+
+    Names that no recording has are allowed, since a fitted model must be applied to animals
+    that lack some of its neurons.
+    """
+    names = [name for name in neurons if name]
+    if not neurons:
+        raise ValueError("neurons: got an empty list; expected names of identified neurons")
+    if neurons[: len(names)] != names:
+        raise ValueError("neurons: got '' before a name; anonymous columns stand at the end")
+    if len(set(names)) < len(names):
+        raise ValueError("neurons: got a name given twice; expected each name once")
+    unknown = [name for name in names if name not in identified]
+    if names and len(unknown) == len(names):
+        raise ValueError(
+            f"neurons: got {', '.join(unknown[:5])}, in no recording; expected names of "
+            "identified neurons"
+        )
+    # A few are no surprise: animals differ. Most of them suggest names of another kind.
+    if 2 * len(unknown) > len(names):
+        warnings.warn(
+            f"neurons: no recording has {', '.join(unknown[:5])}"
+            f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN",
+            UserWarning,
+            stacklevel=4,
+        )
+    return names, len(neurons) - len(names)
