@@ -9,7 +9,64 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["LazyWindows"]
+__all__ = ["LazyWindows", "needs_double"]
+
+# What single precision may cost: this part of a neuron's standard deviation, and this part of
+# its typical change from frame to frame.
+_LOSS_OF_SPREAD = 1e-3
+_LOSS_OF_CHANGE = 0.05
+# Values between these have squares that single precision holds.
+_SINGLE_RANGE = (1e-18, 1e18)
+# A spread that is a smaller part of the values than that is rounding of doubles, no signal.
+_NOISE_OF_DOUBLE = 1e-13
+# Columns that are looked at together.
+_COLUMNS = 64
+
+
+def needs_double(values: NDArray[np.floating]) -> bool:
+    """Whether single precision would lose the signal of some column of ``(n_frames, n_columns)``.
+
+    It would if rounding the values errs by more than a thousandth of the column's standard
+    deviation (a small signal on a large offset) or a twentieth of its root mean squared change
+    from frame to frame (a small signal on a large drift), or if values or their squares lie
+    beyond its range. Values that are single already, and constant columns, lose nothing.
+    """
+    if values.dtype != np.float64:
+        return False
+    blocks = range(0, values.shape[1], _COLUMNS)
+    return any(_block_needs_double(values[:, start : start + _COLUMNS]) for start in blocks)
+
+
+def _block_needs_double(values: NDArray[np.floating]) -> bool:
+    low, high = _SINGLE_RANGE
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        size = np.nanmax(np.abs(values), axis=0, initial=0)
+        spread, change = _spread(values), _spread(np.diff(values, axis=0), centred=False)
+        varies = spread > _NOISE_OF_DOUBLE * size
+        too_small = ((size > 0) & (size < low)) | (varies & (spread < low))
+        if (too_small | (size > high)).any():
+            return True
+        # What rounding may cost at most, and where that is much what it does cost.
+        doubtful = varies & _is_lost(size * 2.0**-24, spread, change)
+        rounding = values[:, doubtful] - values[:, doubtful].astype(np.float32)
+    lost = _is_lost(_spread(rounding), spread[doubtful], change[doubtful])
+    return bool(lost.any())
+
+
+def _is_lost(
+    error: NDArray[np.floating], spread: NDArray[np.floating], change: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    lost: NDArray[np.bool_] = error > _LOSS_OF_SPREAD * spread
+    return lost | ((change > 0) & (error > _LOSS_OF_CHANGE * change))
+
+
+def _spread(values: NDArray[np.floating], *, centred: bool = True) -> NDArray[np.floating]:
+    """Root mean square of each column, about its mean or not, over what is not NaN."""
+    count = np.maximum((~np.isnan(values)).sum(axis=0), 1)
+    if centred:
+        values = values - np.nansum(values, axis=0) / count
+    spread: NDArray[np.floating] = np.sqrt(np.nansum(np.square(values), axis=0) / count)
+    return spread
 
 
 class LazyWindows:
@@ -24,7 +81,7 @@ class LazyWindows:
     Parameters
     ----------
     sources : sequence of array-like, each of shape (n_frames, n_recorded)
-        Activity of each recording, float32.
+        Activity of each recording. Windows are float64 if one of them is, else float32.
     columns : sequence of array of int, each of shape (n_recorded,)
         Where the neurons of each recording stand among the ``n_neurons`` columns.
     recording : array of int, shape (n_windows,)
@@ -46,12 +103,11 @@ class LazyWindows:
            [1., 3., 5.]], dtype=float32)
     """
 
-    dtype = np.dtype(np.float32)
     ndim = 3
 
     def __init__(
         self,
-        sources: Sequence[NDArray[np.float32]],
+        sources: Sequence[NDArray[np.floating]],
         columns: Sequence[NDArray[np.intp]],
         recording: NDArray[np.integer],
         starts: NDArray[np.integer],
@@ -59,6 +115,8 @@ class LazyWindows:
         n_times: int,
     ) -> None:
         self._sources = list(sources)
+        is_double = any(getattr(source, "dtype", None) == np.float64 for source in self._sources)
+        self.dtype = np.dtype(np.float64 if is_double else np.float32)
         self._columns = list(columns)
         self._recording = recording
         self._starts = starts
@@ -101,12 +159,12 @@ class LazyWindows:
         cut = self.cut()
         return cut if dtype is None else cut.astype(dtype, copy=False)
 
-    def cut(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+    def cut(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.floating]:
         """Cut the windows at these positions (all by default) into an array."""
         recording = self._recording if indices is None else self._recording[indices]
         starts = self._starts if indices is None else self._starts[indices]
         n_neurons, n_times = self.shape[1:]
-        out = np.full((len(starts), n_neurons, n_times), np.nan, dtype=np.float32)
+        out = np.full((len(starts), n_neurons, n_times), np.nan, dtype=self.dtype)
         for index in np.unique(recording):
             rows = np.flatnonzero(recording == index)
             frames = sliding_window_view(self._sources[index], n_times, axis=0)

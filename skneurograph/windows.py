@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skneurograph.alignment import align, as_recordings, average_classes
 from skneurograph.inputs import InputError, read_labels, read_text
-from skneurograph.lazy import LazyWindows
+from skneurograph.lazy import LazyWindows, needs_double
 from skneurograph.recordings import Recording
 
 __all__ = ["LazyWindows", "Windows", "average_classes", "sliding_windows"]
@@ -268,13 +268,14 @@ def _kind(labels: NDArray) -> str:
 def _sources(parts: list[Recording], kept: list[NDArray[np.intp]]) -> list[NDArray[np.floating]]:
     """Activity of the columns to keep, without a copy where all are kept as they are.
 
-    In single precision.
+    In single precision, unless that would lose the signal of some neuron.
     """
     sources = [
         part.activity if np.array_equal(keep, np.arange(part.n_neurons)) else part.activity[:, keep]
         for part, keep in zip(parts, kept)
     ]
-    return [np.ascontiguousarray(source, dtype=np.float32) for source in sources]
+    dtype = np.float64 if any(map(needs_double, sources)) else np.float32
+    return [np.ascontiguousarray(source, dtype=dtype) for source in sources]
 
 
 def _cut_points(

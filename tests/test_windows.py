@@ -753,3 +753,90 @@ def test_an_array_with_more_columns_than_rows_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         sliding_windows(TABLE, 2)
+
+
+# Precision
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda x: x + 1e8,
+        lambda x: x - 1e11,
+        lambda x: x + 1e6,
+        lambda x: x * 1e-40,
+        lambda x: x * 1e-200,
+        lambda x: x * 1e30,
+        lambda x: x * 1e200,
+        lambda x: (x * 10).astype(np.int64) + 2**40,
+        lambda x: x + 1e8 + 2e4 * np.sin(np.arange(len(x)) / 1000),
+        lambda x: np.where(np.arange(len(x)) % 7, x + 1e8, np.nan),
+    ],
+)
+def test_double_precision_is_kept_where_single_would_lose_the_signal(transform, lazy):
+    signal = np.random.default_rng(0).normal(size=300)
+    activity = np.stack([transform(signal), signal], axis=1)
+    made = [
+        Recording(np.stack([signal[:50], signal[50:100]], axis=1), 1.0, neurons=["A", "B"]),
+        Recording(activity, 1.0, neurons=["A", "B"]),
+    ]
+    for target in (None, "next"):
+        windows = sliding_windows(made, 4, target=target, lazy=lazy)
+        own = windows[windows.recording == 1]
+        assert windows.X.dtype == np.asarray(own.X).dtype == own.X[0].dtype == np.float64
+        expected = np.stack([activity[start : start + 4].T for start in own.starts])
+        np.testing.assert_array_equal(own.X, expected)
+        if target == "next":
+            assert windows.y.dtype == np.float64
+            np.testing.assert_array_equal(own.y, activity[own.starts + 4])
+
+
+@pytest.mark.parametrize(
+    "activity",
+    [
+        np.random.default_rng(0).normal(size=(300, 2)),
+        np.random.default_rng(0).normal(3e5, 1e4, size=(300, 2)),
+        np.random.default_rng(0).poisson(3.0, size=(300, 2)),
+        1e-12 * np.random.default_rng(0).normal(size=(300, 2)),
+        np.full((300, 2), 0.1),
+        0.1 + 1e-17 * np.random.default_rng(0).normal(size=(300, 2)),
+        np.full((300, 2), np.nan),
+        np.sin(np.arange(600).reshape(300, 2) / 1e4) + 5,
+        (1e8 + np.random.default_rng(0).normal(size=(300, 2))).astype(np.float32),
+    ],
+    ids=[
+        "unit",
+        "fluorescence",
+        "counts",
+        "ampere",
+        "constant",
+        "rounding",
+        "nan",
+        "slow",
+        "float32",
+    ],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_ordinary_data_become_single_precision(activity, lazy):
+    windows = sliding_windows(activity, 4, target="next", lazy=lazy)
+    assert windows.X.dtype == windows.y.dtype == windows.X[0].dtype == np.float32
+
+
+def test_real_worms_are_single_precision_in_double_too(real_worms):
+    for worm in real_worms:
+        doubled = dataclasses.replace(worm, activity=worm.activity.astype(np.float64))
+        assert sliding_windows([doubled], 8, lazy=True).X.dtype == np.float32
+
+
+def test_a_column_that_is_left_out_does_not_decide_on_the_precision():
+    activity = np.random.default_rng(0).normal([0, 1e9], size=(30, 2))
+    made = Recording(activity, 1.0, neurons=["A", "B"])
+    assert sliding_windows(made, 4, target=None).X.dtype == np.float64
+    assert sliding_windows(made, 4, target=None, neurons=["A"]).X.dtype == np.float32
+
+
+def test_covariates_keep_their_precision_as_targets():
+    covariate = 1e9 + np.arange(37) / 8
+    made = dataclasses.replace(animal(1, ["A"], gaps=()), covariates={"position": covariate})
+    np.testing.assert_array_equal(sliding_windows(made, 4, target="position").y, covariate[3:])
