@@ -29,7 +29,7 @@ def as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
     Raises
     ------
     InputError
-        If it is neither.
+        If it is neither, or if a recording is given twice.
     """
     if isinstance(recordings, Recording):
         return [recordings], False
@@ -51,6 +51,7 @@ def as_recordings(recordings: Any) -> tuple[list[Recording], bool]:
             raise InputError("recordings", "none", "at least one Recording")
         n_recordings = sum(isinstance(part, Recording) for part in table)
         if n_recordings == len(table):
+            _refuse_repeated(table)
             return table, False
         if n_recordings:
             raise InputError("recordings", "a mixture of Recording and other objects", _EXPECTED)
@@ -98,6 +99,39 @@ def _plain_recording(table: Any) -> Recording:
     time, rate = read_clock(table, None, "recordings")
     # Without a clock, or with frames that are only numbered, one frame is one unit of time.
     return Recording(values, rate or 1.0, neurons=names, time=time)
+
+
+def _refuse_repeated(parts: list[Recording]) -> None:
+    """Refuse frames that would count twice, and leak from training to test."""
+    seen: dict[Any, list[int]] = {}
+    for index, part in enumerate(parts):
+        edges = (part.activity[0].astype(np.float64), part.activity[-1].astype(np.float64))
+        key = (part.activity.shape, edges[0].tobytes(), edges[1].tobytes())
+        for other in seen.setdefault(key, []):
+            _compare(parts[other], part, f"{other} and {index}")
+        seen[key].append(index)
+
+
+def _compare(one: Recording, other: Recording, positions: str) -> None:
+    is_signal = np.nanmax(one.activity, initial=-np.inf) > np.nanmin(one.activity, initial=np.inf)
+    if one is not other and not (
+        is_signal and np.array_equal(one.activity, other.activity, equal_nan=True)
+    ):
+        return
+    if one.organism == other.organism:
+        raise InputError(
+            "recordings",
+            f"the same recording of {one.organism!r} twice (positions {positions})",
+            "each recording once, since its windows would count twice and leak from training "
+            "to test data",
+        )
+    warnings.warn(
+        f"recordings: {one.organism!r} and {other.organism!r} (positions {positions}) have the "
+        "same activity; if they are one animal, give it once, else its windows stand in "
+        "training and test data",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def average_classes(parts: Sequence[Recording]) -> list[Recording]:

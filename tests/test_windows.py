@@ -747,6 +747,34 @@ def test_masked_values_are_missing_in_a_plain_array_too():
 # What would count twice, or be confused
 
 
+def test_a_recording_given_twice_is_refused():
+    first, second, third = animals()
+    copied = dataclasses.replace(first, activity=first.activity.copy(), behavior=None)
+    for given in ([first, second, first], [first, third, copied]):
+        with pytest.raises(
+            ValueError, match=r"the same recording of 'worm-1' twice \(positions 0 and 2\)"
+        ):
+            sliding_windows(given, 4)
+
+
+def test_the_same_activity_under_two_names_warns():
+    first = animals()[0]
+    with pytest.warns(UserWarning, match="'worm-1' and 'copy' .* have the same activity"):
+        sliding_windows([first, dataclasses.replace(first, organism="copy")], 4)
+
+
+def test_sessions_of_one_animal_are_not_repeats():
+    first = animal(1, ["A", "B"], gaps=())
+    again = dataclasses.replace(animal(2, ["A", "B"], gaps=()), organism="worm-1")
+    silent = [Recording(np.zeros((20, 1)), 2.0, neurons=["A"], organism="w") for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(sliding_windows([first, again], 4, target=None)) == 68
+        halves = [first.between(0, 9), first.between(9, 99)]
+        assert len(sliding_windows(halves, 4, target=None)) == 31
+        assert len(sliding_windows(silent, 4, target=None)) == 34
+
+
 def test_an_array_with_more_columns_than_rows_warns():
     with pytest.warns(UserWarning, match=r"40 features .* 3 frames .*array\.T"):
         sliding_windows(TABLE.T, 2)
