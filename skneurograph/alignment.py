@@ -189,6 +189,7 @@ def align(
             f"{'every' if neurons == 'shared' else 'any'} recording; "
             f"use neurons={'union' if neurons == 'shared' and any(identified) else 'all'!r}"
         )
+    _warn_of_numbers(parts, names)
     place = {name: i for i, name in enumerate(names)}
     columns = []
     for part in parts:
@@ -201,6 +202,26 @@ def align(
             position += range(len(names), len(names) + len(unnamed))
         columns.append((np.array(keep, dtype=np.intp), np.array(position, dtype=np.intp)))
     return np.array(names + [""] * n_anonymous, dtype=str), columns
+
+
+def _warn_of_numbers(parts: list[Recording], names: list[str]) -> None:
+    """Warn if numbers align neurons of several organisms: they may only count cells."""
+    numbers = {name for name in names if name.isdecimal()}
+    if not numbers:
+        return
+    owners: dict[str, set[str]] = {}
+    for part in parts:
+        for name in numbers.intersection(part.neurons.tolist()):
+            owners.setdefault(name, set()).add(part.organism)
+    shared = [name for name in names if len(owners.get(name, ())) > 1]
+    if shared:
+        warnings.warn(
+            f"neurons: names that are numbers, such as {shared[0]!r}, occur in several organisms "
+            "and are taken for the same neuron in each; if they only count the cells of one movie, "
+            "give neurons=[''] * n_neurons to Recording and neurons='all' here",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], int]:

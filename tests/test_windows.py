@@ -775,6 +775,16 @@ def test_sessions_of_one_animal_are_not_repeats():
         assert len(sliding_windows(silent, 4, target=None)) == 34
 
 
+def test_names_that_are_numbers_in_several_organisms_warn():
+    one, other = animal(1, ["3", "B"]), animal(2, ["3", "5"])
+    with pytest.warns(UserWarning, match="names that are numbers, such as '3'"):
+        sliding_windows([one, other], 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sliding_windows([one, dataclasses.replace(other, organism="worm-1")], 4)
+        sliding_windows(animals(), 4)
+
+
 def test_an_array_with_more_columns_than_rows_warns():
     with pytest.warns(UserWarning, match=r"40 features .* 3 frames .*array\.T"):
         sliding_windows(TABLE.T, 2)
