@@ -1,7 +1,10 @@
 """Smoothing of spikes to rates."""
 
 import numpy as np
+import pandas as pd
+import pynapple
 import pytest
+import xarray
 
 from skneurograph import Recording
 from skneurograph.preprocessing import smooth_spikes
@@ -93,6 +96,10 @@ def test_a_width_far_below_a_bin_is_warned_about(counts):
     ("options", "message"),
     [
         ({"sd": -1, "sampling_rate": 40}, "sd: got -1; expected milliseconds"),
+        ({"sd": None, "sampling_rate": 40}, "sd: got None; expected milliseconds"),
+        ({"sd": "50", "sampling_rate": 40}, "sd: got '50'; expected milliseconds"),
+        ({"sd": 50, "sampling_rate": 0}, "sampling_rate: got 0; expected bins per second"),
+        ({"sd": 50, "sampling_rate": "x"}, "sampling_rate: got 'x'; expected bins per second"),
         ({"sd": 50}, "sampling_rate: got None; expected bins per second"),
         ({"sd": 50, "sampling_rate": 40, "kernel": "box"}, "kernel: got 'box'"),
         ({"sd": 50, "sampling_rate": 40, "unit": "s"}, "unit: got 's'"),
@@ -110,3 +117,65 @@ def test_infinity_many_dimensions_and_a_second_rate_are_refused(counts):
         smooth_spikes(counts[None], sd=50, sampling_rate=40)
     with pytest.raises(ValueError, match="which has its own"):
         smooth_spikes(Recording(counts, 40.0), sd=50, sampling_rate=40)
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros((0, 2)), [[1, 2], [3]], ["a", "b"], None, pynapple.Ts(np.arange(9.0))]
+)
+def test_what_is_no_count_is_named(value):
+    with pytest.raises(ValueError, match=r"counts: got .*; expected"):
+        smooth_spikes(value, sd=50, sampling_rate=40)
+
+
+def test_masked_bins_are_missing(counts):
+    mask = np.random.default_rng(1).random(counts.shape) < 0.1
+    found = smooth_spikes(np.ma.array(counts, mask=mask), sd=75, sampling_rate=40)
+    holed = np.where(mask, np.nan, counts)
+    np.testing.assert_array_equal(found, smooth_spikes(holed, sd=75, sampling_rate=40))
+    assert np.isnan(found[mask]).all()
+
+
+class TestTables:
+    TIME = np.arange(200) / 40 + 10 * (np.arange(200) >= 80)
+
+    def expected(self, counts):
+        whole = Recording(counts, 40.0, time=self.TIME)
+        return smooth_spikes(whole, sd=75).activity
+
+    def test_a_table_comes_back_with_its_labels_and_its_gaps_are_kept(self, counts):
+        table = pd.DataFrame(counts, self.TIME, list("abc"))
+        for rate in (None, 40):
+            rates = smooth_spikes(table, sd=75, sampling_rate=rate)
+            pd.testing.assert_index_equal(rates.index, table.index)
+            assert rates.columns.tolist() == list("abc")
+            np.testing.assert_allclose(rates, self.expected(counts))
+
+    def test_a_series_comes_back_as_one(self, counts):
+        series = pd.Series(counts[:, 1], self.TIME, name="b")
+        rates = smooth_spikes(series, sd=75)
+        assert isinstance(rates, pd.Series)
+        assert rates.name == "b"
+        np.testing.assert_allclose(rates, self.expected(counts)[:, 1])
+
+    def test_tables_of_other_packages_come_back_as_pandas(self, counts):
+        for table in (
+            pynapple.TsdFrame(t=self.TIME, d=counts, columns=list("abc")),
+            xarray.DataArray(counts.T, [("unit", list("abc")), ("time", self.TIME)]),
+        ):
+            rates = smooth_spikes(table, sd=75)
+            assert isinstance(rates, pd.DataFrame)
+            assert rates.columns.tolist() == list("abc")
+            np.testing.assert_allclose(rates, self.expected(counts))
+
+    def test_a_table_without_a_clock_needs_the_rate(self, counts):
+        table = pd.DataFrame(counts)
+        with pytest.raises(ValueError, match="sampling_rate: got None"):
+            smooth_spikes(table, sd=75)
+        with pytest.raises(ValueError, match="sampling_rate: got None"):
+            smooth_spikes(table.drop(index=3), sd=75)
+        rates = smooth_spikes(table, sd=75, sampling_rate=40)
+        np.testing.assert_array_equal(rates, smooth_spikes(counts, sd=75, sampling_rate=40))
+
+    def test_a_rate_at_odds_with_the_clock_is_refused(self, counts):
+        with pytest.raises(ValueError, match=r"counts: got frames 0\.025 s apart at 1000 Hz"):
+            smooth_spikes(pd.DataFrame(counts, self.TIME), sd=75, sampling_rate=1000)

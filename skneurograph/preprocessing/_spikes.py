@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
-from skneurograph.recordings import Recording
+from skneurograph.inputs import InputError, read_number
+from skneurograph.labelled import as_pandas, read_clock, read_table
+from skneurograph.recordings import Recording, check_clock, stretches
 
 __all__ = ["smooth_spikes"]
 
 # Where the kernel is cut, in standard deviations: it has fallen to 1/3000 of its peak.
 _TRUNCATE = 4.0
+_EXPECTED = "spikes per bin, numbers of shape (n_times, n_neurons) or (n_times,)"
 
 
 @overload
@@ -29,6 +33,24 @@ def smooth_spikes(
 ) -> Recording: ...
 @overload
 def smooth_spikes(
+    counts: pd.DataFrame,
+    *,
+    sd: float,
+    sampling_rate: float | None = None,
+    kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
+    unit: Literal["hz", "count"] = "hz",
+) -> pd.DataFrame: ...
+@overload
+def smooth_spikes(
+    counts: pd.Series,
+    *,
+    sd: float,
+    sampling_rate: float | None = None,
+    kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
+    unit: Literal["hz", "count"] = "hz",
+) -> pd.Series: ...
+@overload
+def smooth_spikes(
     counts: ArrayLike,
     *,
     sd: float,
@@ -37,13 +59,13 @@ def smooth_spikes(
     unit: Literal["hz", "count"] = "hz",
 ) -> NDArray[np.floating]: ...
 def smooth_spikes(
-    counts: Recording | ArrayLike,
+    counts: Any,
     *,
     sd: float,
     sampling_rate: float | None = None,
     kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
     unit: Literal["hz", "count"] = "hz",
-) -> Recording | NDArray[np.floating]:
+) -> Any:
     """Turn binned spikes into firing rates by convolution with a Gaussian.
 
     Every spike of a bin counts. At the edges the kernel is divided by the part of it that
@@ -51,14 +73,16 @@ def smooth_spikes(
 
     Parameters
     ----------
-    counts : Recording or array-like of shape (n_times, n_neurons) or (n_times,)
-        Spikes per bin. Stretches of a recording that a gap in time separates are smoothed
-        one by one. NaN is a bin that was not recorded: it stays NaN, and the kernel is
+    counts : Recording, array-like or table of shape (n_times, n_neurons) or (n_times,)
+        Spikes per bin, not the times of spikes. Stretches that a gap in time separates,
+        by the clock of a recording or the index of a table, are smoothed one by one. NaN,
+        or a masked value, is a bin that was not recorded: it stays NaN, and the kernel is
         divided by the part of it over recorded bins.
     sd : float
         Standard deviation of the kernel in milliseconds; 0 leaves the counts as they are.
     sampling_rate : float, optional
-        Bins per second, for arrays only; a recording brings its own.
+        Bins per second, for arrays and tables; a recording brings its own, and so does a
+        table with times for an index.
     kernel : {"gaussian", "causal_gaussian"}, default="gaussian"
         ``"gaussian"`` is **not causal**: a rate depends on spikes up to four standard
         deviations later, so a forecast or an online decoder made from it has seen the
@@ -69,14 +93,15 @@ def smooth_spikes(
 
     Returns
     -------
-    Recording or ndarray
-        As ``counts``, with rates in place of counts; float32 stays float32.
+    Recording, ndarray, Series or DataFrame
+        As ``counts``, with rates in place of counts; float32 stays float32. Tables of
+        xarray and pynapple come back as those of pandas.
 
     Raises
     ------
     ValueError
-        If ``sd`` is negative, the sampling rate is missing or given twice, or ``counts``
-        holds infinity or has more than two dimensions.
+        If ``sd`` is negative, the sampling rate is missing, given twice or at odds with
+        the index, or ``counts`` holds infinity or has more than two dimensions.
 
     Examples
     --------
@@ -91,7 +116,7 @@ def smooth_spikes(
         raise ValueError(f"kernel: got {kernel!r}; expected 'gaussian' or 'causal_gaussian'")
     if unit not in ("hz", "count"):
         raise ValueError(f"unit: got {unit!r}; expected 'hz' or 'count'")
-    if not (np.isfinite(sd) and sd >= 0):
+    if read_number(sd, "sd", "milliseconds, 0 or more") < 0:
         raise ValueError(f"sd: got {sd!r}; expected milliseconds, 0 or more")
     if isinstance(counts, Recording):
         if sampling_rate is not None:
@@ -99,30 +124,38 @@ def smooth_spikes(
                 f"sampling_rate: got {sampling_rate!r} beside a Recording, which has its own "
                 f"({counts.sampling_rate:g} Hz); leave it out"
             )
-        rates = np.empty_like(counts.activity)
         weights = _kernel(sd, counts.sampling_rate, kernel)
         scale = counts.sampling_rate if unit == "hz" else 1.0
-        for start, stop in counts.segments():
-            rates[start:stop] = _smooth(counts.activity[start:stop], weights) * scale
+        rates = _smooth_stretches(counts.activity, weights, counts.segments(), scale)
         return replace(counts, activity=rates)
-    if sampling_rate is None or not (np.isfinite(sampling_rate) and sampling_rate > 0):
-        raise ValueError(
-            f"sampling_rate: got {sampling_rate!r}; expected bins per second, such as 40 for "
-            "bins of 25 ms (a Recording brings its own)"
-        )
-    array = np.asarray(counts)
-    if array.ndim not in (1, 2) or array.dtype.kind not in "buif":
-        raise ValueError(
-            f"counts: got shape {array.shape} and dtype {array.dtype}; expected numbers of shape "
-            "(n_times, n_neurons) or (n_times,)"
-        )
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
-    if np.isinf(array).any():
-        raise ValueError("counts: got infinity; expected finite numbers, or NaN where missing")
-    scale = sampling_rate if unit == "hz" else 1.0
-    smoothed = _smooth(array, _kernel(sd, sampling_rate, kernel)) * scale
-    return smoothed.astype(array.dtype)
+    table = as_pandas(counts, "counts")
+    values = read_table(table, "counts", _EXPECTED)
+    if values.ndim not in (1, 2) or 0 in values.shape:
+        raise InputError("counts", f"shape {values.shape}", _EXPECTED)
+    time, rate = _clock(table, sampling_rate)
+    parts = [(0, len(values))] if time is None else stretches(time, rate)
+    scale = rate if unit == "hz" else 1.0
+    rates = _smooth_stretches(values, _kernel(sd, rate, kernel), parts, scale)
+    if isinstance(table, pd.DataFrame):
+        return pd.DataFrame(rates, table.index, table.columns)
+    return pd.Series(rates, table.index, name=table.name) if isinstance(table, pd.Series) else rates
+
+
+def _clock(table: Any, sampling_rate: Any) -> tuple[NDArray[np.float64] | None, float]:
+    """Seconds of the bins, if there are any, and the sampling rate."""
+    expected = (
+        "bins per second, such as 40 for bins of 25 ms (a Recording and a table with times for an "
+        "index bring their own)"
+    )
+    given = sampling_rate
+    if given is not None:
+        given = read_number(given, "sampling_rate", expected)
+    time, rate = read_clock(table, given, "counts")
+    if rate is None or rate <= 0:
+        raise InputError("sampling_rate", repr(sampling_rate), expected)
+    if time is not None:
+        check_clock(time, rate, "counts")
+    return time, rate
 
 
 def _kernel(sd: float, sampling_rate: float, kernel: str) -> NDArray[np.float64]:
@@ -141,6 +174,18 @@ def _kernel(sd: float, sampling_rate: float, kernel: str) -> NDArray[np.float64]
     if kernel == "causal_gaussian":
         weights = np.where(lags <= 0, weights, 0.0)
     return weights / weights.sum()
+
+
+def _smooth_stretches(
+    values: NDArray[np.floating],
+    weights: NDArray[np.float64],
+    parts: list[tuple[int, int]],
+    scale: float,
+) -> NDArray[np.floating]:
+    smoothed = np.empty_like(values)
+    for start, stop in parts:
+        smoothed[start:stop] = _smooth(values[start:stop], weights) * scale
+    return smoothed
 
 
 def _smooth(values: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
