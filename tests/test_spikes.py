@@ -1,5 +1,7 @@
 """Smoothing of spikes to rates."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pynapple
@@ -44,7 +46,7 @@ def test_a_constant_rate_stays_constant_up_to_the_edges(kernel):
 
 def test_only_the_causal_kernel_ignores_the_future(counts):
     later = counts.copy()
-    later[100:] = 50
+    later[100:] = 40
     for kernel, same in (("causal_gaussian", True), ("gaussian", False)):
         first, second = (
             smooth_spikes(c, sd=75, sampling_rate=40, kernel=kernel)[:100] for c in (counts, later)
@@ -179,3 +181,46 @@ class TestTables:
     def test_a_rate_at_odds_with_the_clock_is_refused(self, counts):
         with pytest.raises(ValueError, match=r"counts: got frames 0\.025 s apart at 1000 Hz"):
             smooth_spikes(pd.DataFrame(counts, self.TIME), sd=75, sampling_rate=1000)
+
+
+TIMES = np.sort(np.random.default_rng(0).uniform(0, 100, size=(50, 2)), axis=0)
+
+
+class TestUnits:
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            (TIMES, "increase throughout .*np.histogram"),
+            (TIMES[:, 0], "increase throughout"),
+            ((TIMES * 1000).astype(int), "increase throughout"),
+            (np.r_[TIMES[:, 0], [np.nan] * 9], "increase throughout"),
+            (np.column_stack([np.zeros(50), TIMES[:, 0]]), r"increase throughout \(column 1\)"),
+            (TIMES[::-1], "values that are not whole .*unit='count'"),
+            (np.random.default_rng(0).normal(size=(50, 2)), "negative values .*unit='count'"),
+            (np.full((50, 2), 26), "1040 spikes per second on average at 40 bins per second"),
+        ],
+        ids=["times", "one", "whole", "padded", "column", "reversed", "calcium", "fast"],
+    )
+    def test_what_can_be_no_count_warns_with_the_remedy(self, values, said):
+        with pytest.warns(UserWarning, match=f"counts: got .*{said}"):
+            smooth_spikes(values, sd=50, sampling_rate=40)
+        if values.ndim == 2:
+            with pytest.warns(UserWarning, match=f"counts: got .*{said}"):
+                smooth_spikes(Recording(values, 40.0), sd=50)
+
+    def test_times_of_spikes_warn_in_any_unit(self):
+        with pytest.warns(UserWarning, match="increase throughout"):
+            smooth_spikes(TIMES, sd=50, sampling_rate=40, unit="count")
+
+    def test_counts_and_calcium_in_its_own_unit_do_not_warn(self, counts, real_worms):
+        counts[3, 0] = np.nan
+        calcium = np.random.default_rng(0).normal(size=(50, 2))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            smooth_spikes(counts, sd=50, sampling_rate=40)
+            smooth_spikes(np.zeros((50, 2)), sd=50, sampling_rate=40)
+            smooth_spikes(np.arange(4), sd=50, sampling_rate=40)
+            smooth_spikes(np.full((50, 2), np.nan), sd=50, sampling_rate=40)
+            smooth_spikes(calcium, sd=50, sampling_rate=40, unit="count")
+            for worm in real_worms:
+                smooth_spikes(worm, sd=1000, unit="count")

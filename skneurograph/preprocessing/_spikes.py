@@ -19,6 +19,10 @@ __all__ = ["smooth_spikes"]
 
 # Where the kernel is cut, in standard deviations: it has fallen to 1/3000 of its peak.
 _TRUNCATE = 4.0
+# No neuron fires faster than that for the length of a recording (Hz).
+_FASTEST = 1000.0
+# So many values that increase throughout are times of events, not counts.
+_ORDERED = 5
 _EXPECTED = "spikes per bin, numbers of shape (n_times, n_neurons) or (n_times,)"
 
 
@@ -103,6 +107,12 @@ def smooth_spikes(
         If ``sd`` is negative, the sampling rate is missing, given twice or at odds with
         the index, or ``counts`` holds infinity or has more than two dimensions.
 
+    Warns
+    -----
+    UserWarning
+        If ``counts`` look like times of spikes, if they are no counts although
+        ``unit="hz"`` counts spikes, or if a neuron fires at more than 1000 Hz on average.
+
     Examples
     --------
     >>> import numpy as np
@@ -124,6 +134,7 @@ def smooth_spikes(
                 f"sampling_rate: got {sampling_rate!r} beside a Recording, which has its own "
                 f"({counts.sampling_rate:g} Hz); leave it out"
             )
+        _warn_of_other_units(counts.activity, counts.sampling_rate, unit)
         weights = _kernel(sd, counts.sampling_rate, kernel)
         scale = counts.sampling_rate if unit == "hz" else 1.0
         rates = _smooth_stretches(counts.activity, weights, counts.segments(), scale)
@@ -133,6 +144,7 @@ def smooth_spikes(
     if values.ndim not in (1, 2) or 0 in values.shape:
         raise InputError("counts", f"shape {values.shape}", _EXPECTED)
     time, rate = _clock(table, sampling_rate)
+    _warn_of_other_units(values, rate, unit)
     parts = [(0, len(values))] if time is None else stretches(time, rate)
     scale = rate if unit == "hz" else 1.0
     rates = _smooth_stretches(values, _kernel(sd, rate, kernel), parts, scale)
@@ -156,6 +168,39 @@ def _clock(table: Any, sampling_rate: Any) -> tuple[NDArray[np.float64] | None, 
     if time is not None:
         check_clock(time, rate, "counts")
     return time, rate
+
+
+def _warn_of_other_units(values: NDArray[np.floating], rate: float, unit: str) -> None:
+    """Warn if these can be no spikes per bin."""
+    columns = values.reshape(len(values), -1)
+    is_ordered = [_increases(column) for column in columns.T]
+    recorded = ~np.isnan(columns)
+    counts = np.where(recorded, columns, 0)
+    given, remedy = "", "unit='count' smooths what is no count, such as calcium activity"
+    if any(is_ordered):
+        given = f"values that increase throughout (column {is_ordered.index(True)})"
+        remedy = "times of spikes are counted first, as by np.histogram(times, edges)"
+    elif unit == "hz":
+        mean_rate = rate * counts.sum(axis=0) / np.maximum(recorded.sum(axis=0), 1)
+        if (counts < 0).any():
+            given = f"negative values ({counts.min():.4g})"
+        elif (counts % 1 != 0).any():
+            given = f"values that are not whole ({counts[counts % 1 != 0][0]:.4g})"
+        elif mean_rate.size and mean_rate.max() > _FASTEST:
+            given = (
+                f"{mean_rate.max():.4g} spikes per second on average at {rate:g} bins per second"
+            )
+            remedy = "a smaller sampling_rate, or counts of single neurons"
+    if given:
+        warnings.warn(
+            f"counts: got {given}; expected spikes per bin; {remedy}", UserWarning, stacklevel=3
+        )
+
+
+def _increases(column: NDArray[np.floating]) -> bool:
+    """Whether values increase from each to the next; what follows the last may be NaN."""
+    present = column[~np.isnan(column)]
+    return len(present) >= _ORDERED and bool((np.diff(present) > 0).all())
 
 
 def _kernel(sd: float, sampling_rate: float, kernel: str) -> NDArray[np.float64]:
