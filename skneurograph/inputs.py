@@ -241,12 +241,14 @@ def _as_array(value: Any, what: str, expected: str) -> NDArray:
     """Give a plain array: masks and missing values kept as such, bytes decoded."""
     try:
         array = np.asarray(unmasked(value))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         if "inhomogeneous" in str(error):
             raise InputError(what, "a ragged sequence", expected) from error
         raise InputError(what, f"{type(value).__name__} ({error})", expected) from error
     if array.dtype.kind == "O" and array.ndim == 0:
         raise InputError(what, type(value).__name__, expected)
+    if array.dtype.kind == "V":
+        raise InputError(what, f"dtype {array.dtype}", expected)
     if array.dtype.kind == "S":
         array = array.astype(object)
     if array.dtype.kind == "O" and any(isinstance(item, bytes) for item in array.flat):
@@ -265,7 +267,11 @@ def _listed(value: Any) -> Any:
         items = list(value)
     except TypeError:
         return value
-    if any(np.ndim(item) for item in items):
+    try:
+        is_flat = not any(np.ndim(item) for item in items)
+    except (TypeError, ValueError):  # ragged, or nothing that is an array
+        return items
+    if not is_flat:
         return unmasked(items)
     array = np.empty(len(items), dtype=object)
     for position, item in enumerate(items):
@@ -314,7 +320,7 @@ def _numbers_of_objects(array: NDArray, what: str, expected: str) -> NDArray[np.
     numbers = np.full(array.shape, np.nan)
     try:
         numbers[~missing] = present.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(what, _kinds(present), expected) from error
     return numbers
 

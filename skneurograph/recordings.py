@@ -362,6 +362,8 @@ class Recording:
                 f"Recording.select: got {given}; expected names among the {len(column)} "
                 f"identified neurons of {self.organism!r}."
             )
+        if len(set(wanted)) < len(wanted):
+            raise InputError("Recording.select", "a name given twice", "each name once")
         return self._with_columns([column[name] for name in wanted])
 
     def between(self, start: float, stop: float) -> Recording:
@@ -374,13 +376,7 @@ class Recording:
         ValueError
             If no frame lies in that interval.
         """
-        start, stop = (
-            float(edge) if edge in (-np.inf, np.inf) else read_number(edge, what, "seconds")
-            for edge, what in (
-                (start, "Recording.between: start"),
-                (stop, "Recording.between: stop"),
-            )
-        )
+        start, stop = _edge(start, "start"), _edge(stop, "stop")
         # Half a thousandth of a frame absorbs the rounding of times such as 0.1 * 3.
         slack = 5e-4 / self.sampling_rate
         keep = (self.time >= start - slack) & (self.time < stop - slack)
@@ -523,6 +519,13 @@ def stretches(time: NDArray[np.float64], rate: float) -> list[tuple[int, int]]:
     """Stretches of frames without a gap between them, as ``(start, stop)``."""
     breaks = np.flatnonzero(np.diff(time) * rate > _GAP_IN_INTERVALS) + 1
     return list(itertools.pairwise([0, *breaks.tolist(), len(time)]))
+
+
+def _edge(value: Any, name: str) -> float:
+    """Read an end of an interval, which may be infinite."""
+    if isinstance(value, (float, np.floating)) and np.isinf(value):
+        return float(value)
+    return read_number(value, f"Recording.between: {name}", "seconds")
 
 
 def _check_columns(given: Any, neurons: NDArray[np.str_]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -245,7 +245,7 @@ def _read_target(target: Any) -> str | None:
 def _dropped(y: NDArray | None, target: str | None, drop: Any) -> NDArray[np.bool_]:
     if y is None or target != "behavior":
         raise ValueError(f"drop: labels can be dropped only with labels, not target={target!r}")
-    if isinstance(drop, (str, bytes)) or (np.ndim(drop) == 0 and not isinstance(drop, Set)):
+    if isinstance(drop, (str, bytes)) or not np.iterable(drop):
         drop = [drop]
     # Missing labels are left out in any case.
     labels = read_labels(list(drop), "drop").ravel()
@@ -284,7 +284,8 @@ def _cut_points(
     starts, recording = [], []
     for index, part in enumerate(parts):
         own = [
-            np.arange(start, stop - n_times - ahead + 1, step) for start, stop in part.segments()
+            np.arange(start, max(start, stop - n_times - ahead + 1), step)
+            for start, stop in part.segments()
         ]
         count = sum(map(len, own))
         if count == 0:

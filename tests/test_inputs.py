@@ -253,3 +253,15 @@ def test_one_number_is_read(value):
 def test_what_is_no_number_alone_is_named(value):
     with pytest.raises(InputError, match=r"rate: got .*; expected Hz"):
         read_number(value, "rate", "Hz")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.zeros(2, dtype="V4"), np.zeros(2, dtype=[("a", float)]), [10**400, 1], [[1], [[1, 2], 3]]],
+)
+@pytest.mark.parametrize("read", [read_names, read_labels, read_groups, read_numbers])
+def test_odd_containers_have_a_message_of_their_own(read, value):
+    if read in (read_labels, read_groups) and isinstance(value, list) and value[0] == 10**400:
+        pytest.skip("whole numbers of any size are labels")
+    with pytest.raises(InputError, match="x: got"):
+        read(value, what="x")

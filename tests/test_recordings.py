@@ -399,6 +399,11 @@ def test_select_refuses_unknown_names(names, said):
     assert "4 identified neurons of 'wörm-1'" in str(caught.value)
 
 
+def test_select_takes_each_name_once():
+    with pytest.raises(ValueError, match=r"Recording\.select: got a name given twice"):
+        full_recording().select(["AVAL", "AVAL"])
+
+
 @pytest.mark.parametrize("rate", [1.667, 2.0, 3.0, 10.0, 1 / 0.3, 40.0])
 def test_between_finds_frame_boundaries_in_spite_of_float_rounding(rate):
     n_times = 300

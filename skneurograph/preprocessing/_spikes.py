@@ -126,8 +126,9 @@ def smooth_spikes(
         raise ValueError(f"kernel: got {kernel!r}; expected 'gaussian' or 'causal_gaussian'")
     if unit not in ("hz", "count"):
         raise ValueError(f"unit: got {unit!r}; expected 'hz' or 'count'")
-    if read_number(sd, "sd", "milliseconds, 0 or more") < 0:
-        raise ValueError(f"sd: got {sd!r}; expected milliseconds, 0 or more")
+    sd = read_number(sd, "sd", "milliseconds, 0 or more")
+    if sd < 0:
+        raise InputError("sd", f"{sd:g}", "milliseconds, 0 or more")
     if isinstance(counts, Recording):
         if sampling_rate is not None:
             raise ValueError(
