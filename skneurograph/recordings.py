@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import warnings
 import zipfile
@@ -15,6 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skneurograph.clock import GAP_IN_INTERVALS as _GAP_IN_INTERVALS  # noqa: F401 (datasets.nwb)
+from skneurograph.clock import check_clock, read_clock, read_seconds, stretches
 from skneurograph.inputs import (
     InputError,
     read_labels,
@@ -23,26 +24,15 @@ from skneurograph.inputs import (
     read_numbers,
     read_text,
 )
-from skneurograph.labelled import (
-    Frames,
-    as_pandas,
-    column_names,
-    read_clock,
-    read_seconds,
-    read_table,
-)
+from skneurograph.labelled import Frames, as_pandas, column_names, read_table
 
-__all__ = ["Recording", "check_clock", "stretches"]
+__all__ = ["Recording"]
 
 _TIME = "Recording.time"
 
 _COVARIATE_PREFIX = "covariate_"
-# A pause longer than this many sampling intervals is a gap that no window may cross.
-_GAP_IN_INTERVALS = 2.5
 # A neuron whose standard deviation is a smaller part of its values is constant: rounding moves it.
 _CONSTANT = 1e-13
-# A clock whose median interval is shorter than that contradicts the sampling rate.
-_SHORTEST_INTERVAL = 0.4
 
 
 def _read_only(array: NDArray) -> NDArray:
@@ -492,33 +482,6 @@ class Recording:
             organism=read_text(arrays.get("organism"), "Recording.organism") or path.stem,
             description=_description(arrays.get("description")),
         )
-
-
-def check_clock(time: NDArray[np.float64], rate: float, what: str) -> None:
-    """Check that times increase and agree with the sampling rate.
-
-    Raises
-    ------
-    InputError
-        If they do not.
-    """
-    intervals = np.diff(time) * rate
-    if (intervals <= 0).any():
-        raise InputError(what, "times that do not increase", "increasing seconds, one per frame")
-    if len(intervals) and (
-        intervals.min() > _GAP_IN_INTERVALS or np.median(intervals) < _SHORTEST_INTERVAL
-    ):
-        raise InputError(
-            what,
-            f"frames {np.median(np.diff(time)):.4g} s apart at {rate:g} Hz",
-            "seconds that agree with the sampling rate",
-        )
-
-
-def stretches(time: NDArray[np.float64], rate: float) -> list[tuple[int, int]]:
-    """Stretches of frames without a gap between them, as ``(start, stop)``."""
-    breaks = np.flatnonzero(np.diff(time) * rate > _GAP_IN_INTERVALS) + 1
-    return list(itertools.pairwise([0, *breaks.tolist(), len(time)]))
 
 
 def _edge(value: Any, name: str) -> float:

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
+from skneurograph.clock import check_clock, read_clock, stretches
 from skneurograph.inputs import InputError, read_number
-from skneurograph.labelled import as_pandas, read_clock, read_table
-from skneurograph.recordings import Recording, check_clock, stretches
+from skneurograph.labelled import as_pandas, read_table
+from skneurograph.recordings import Recording
 
 __all__ = ["smooth_spikes"]
 
