@@ -188,7 +188,7 @@ def read_labels(value: Any, what: str) -> NDArray:
         return _without_missing_text(np.where(missing, "", array).astype(str), what)
     booleans = [isinstance(label, (bool, np.bool_)) for label in present]
     numbers = [isinstance(label, (int, float, np.number)) for label in present]
-    if any(booleans) != all(booleans) or not all(np.logical_or(booleans, numbers)):
+    if len(set(booleans)) > 1 or not all(np.logical_or(booleans, numbers)):
         raise InputError(what, _kinds(present), expected)
     if not missing.any():
         return np.asarray(present.tolist()).reshape(array.shape)

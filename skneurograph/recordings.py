@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.clock import GAP_IN_INTERVALS as _GAP_IN_INTERVALS  # noqa: F401 (datasets.nwb)
 from skneurograph.clock import check_clock, read_clock, read_seconds, stretches
 from skneurograph.inputs import (
     InputError,

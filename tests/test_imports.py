@@ -38,7 +38,7 @@ ALLOWED = {
     },
     "embedding": {"graph_inference", "_net_estimator", "training", "nn", "validation", "lazy"},
     "metrics": {"inputs"},
-    "datasets": {"recordings", "inputs"},
+    "datasets": {"recordings", "clock", "inputs"},
     "plotting": {"model_selection", "metrics"},
     "model_selection": {"lazy", "inputs", "plotting", "metrics"},
     "models": {"decoding", "forecasting", "preprocessing"},

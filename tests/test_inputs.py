@@ -99,6 +99,11 @@ def test_a_missing_label_among_numbers_is_nan():
         np.testing.assert_array_equal(read_labels(value, "labels"), [1.0, np.nan])
 
 
+@pytest.mark.parametrize("value", [[None, None], [pd.NA, np.nan], np.array([None, None])], ids=str)
+def test_labels_that_are_all_missing_are_nan(value):
+    np.testing.assert_array_equal(read_labels(value, "labels"), [np.nan, np.nan])
+
+
 @pytest.mark.parametrize("missing", [*MISSING, "", "nan"], ids=repr)
 @pytest.mark.parametrize("others", [["a", "b"], [1, 2], [1.0, 2.0]], ids=str)
 @pytest.mark.parametrize("as_objects", [False, True])

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.clock import GAP_IN_INTERVALS
 from skneurograph.datasets._nwb_file import is_a
-from skneurograph.recordings import _GAP_IN_INTERVALS
 
 __all__ = [
     "Frames",
@@ -185,7 +185,7 @@ class Placement:
         nearest = np.where(since <= until, before, after)
         nearest = np.where(last < 0, 0, np.where(last == n_samples - 1, last, nearest))
         apart = samples[after] - samples[before]
-        joined = (last >= 0) & (after > before) & (apart <= _GAP_IN_INTERVALS * interval)
+        joined = (last >= 0) & (after > before) & (apart <= GAP_IN_INTERVALS * interval)
         # A thousandth more absorbs the rounding of times.
         close = np.abs(time - samples[nearest]) <= 0.501 * interval
         fraction = np.where(nearest == after, 1.0, 0.0)
