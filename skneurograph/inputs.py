@@ -295,11 +295,11 @@ def _missing(array: NDArray) -> NDArray[np.bool_]:
 
 def _without_missing_text(array: NDArray[np.str_], what: str) -> NDArray[np.str_]:
     """Empty blank names, and those that are a missing value turned into text."""
-    stripped = np.char.strip(array)
-    missing = np.isin(stripped, _MISSING_AS_TEXT)
+    stripped = np.asarray(np.char.strip(array))
+    missing = np.asarray(np.isin(stripped, _MISSING_AS_TEXT))
     if missing.any():
         warnings.warn(
-            f"{what}: {str(stripped[missing][0])!r} is read as a missing value, as numpy and "
+            f"{what}: {str(stripped[missing].flat[0])!r} is read as a missing value, as numpy and "
             "pandas write one among text; give '' for what is missing, another name to what is not",
             UserWarning,
             stacklevel=4,
@@ -308,7 +308,7 @@ def _without_missing_text(array: NDArray[np.str_], what: str) -> NDArray[np.str_
 
 
 def _blank_emptied(array: NDArray[np.str_], what: str) -> NDArray[np.str_]:
-    blank = np.char.strip(array) == ""
+    blank = np.asarray(np.char.strip(array) == "")
     return np.where(blank, "", array) if blank.any() else array
 
 

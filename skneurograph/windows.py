@@ -313,17 +313,24 @@ def _frame_targets(
                 f"it has {', '.join(has) or 'no behaviour at all'}"
             )
         values.append(series[frames[recording == index]])
-    kinds = {_kind(labels): part.organism for labels, part in zip(values, parts)}
+    missing = [np.asarray(pd.isna(labels) | (labels == "")) for labels in values]
+    # A recording without any label says nothing of their kind.
+    kinds = {
+        _kind(labels): part.organism
+        for labels, part, gone in zip(values, parts, missing)
+        if not gone.all()
+    }
     if len(kinds) > 1:
         raise InputError(
             f"target={target!r}",
             " and ".join(f"{kind} ({organism!r})" for kind, organism in kinds.items()),
             "labels of one kind in all recordings",
         )
-    y = np.concatenate(values)
-    if y.dtype.kind == "f":
-        return y, ~np.isnan(y)
-    return y, (y != "") if y.dtype.kind == "U" else np.ones(len(y), dtype=bool)
+    dtype = np.result_type(*[own for own, gone in zip(values, missing) if not gone.all()] or "U1")
+    y = np.concatenate(
+        [np.zeros(len(own), dtype) if gone.all() else own for own, gone in zip(values, missing)]
+    )
+    return y, ~np.concatenate(missing)
 
 
 def _next_frames(

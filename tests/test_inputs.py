@@ -49,6 +49,13 @@ def test_nullable_masked_and_blank_text_is_empty_text(column, read):
     assert read(column, "names").tolist() == ["A", ""]
 
 
+@pytest.mark.parametrize("text", ["", "AVAL", b"AVAL", "nan"], ids=repr)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("read", [read_names, read_labels])
+def test_text_alone_is_left_to_the_check_of_shapes(text, read):
+    assert read(text, "names").shape == ()
+
+
 def test_a_column_that_is_missing_as_a_whole_names_nothing():
     assert read_names(pd.Series([np.nan, np.nan]), "names").tolist() == ["", ""]
 

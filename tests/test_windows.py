@@ -878,3 +878,18 @@ def test_covariates_keep_their_precision_as_targets():
     covariate = 1e9 + np.arange(37) / 8
     made = dataclasses.replace(animal(1, ["A"], gaps=()), covariates={"position": covariate})
     np.testing.assert_array_equal(sliding_windows(made, 4, target="position").y, covariate[3:])
+
+
+@pytest.mark.parametrize("unlabelled", [[None] * 20, [np.nan] * 20, [""] * 20])
+@pytest.mark.parametrize("labels", [["a", "b"] * 10, [1, 2] * 10, [True, False] * 10])
+def test_a_recording_without_any_label_stands_beside_labels_of_every_kind(unlabelled, labels):
+    rng = np.random.default_rng(0)
+    parts = [
+        Recording(rng.normal(size=(20, 2)), 2.0, neurons=["A", "B"], behavior=b, organism=o)
+        for b, o in [(unlabelled, "one"), (labels, "two")]
+    ]
+    alone = sliding_windows(parts[1], 4)
+    both = sliding_windows(parts, 4)
+    assert set(both.groups) == {"two"}
+    assert both.y.tolist() == alone.y.tolist()
+    assert both.y.dtype == alone.y.dtype
