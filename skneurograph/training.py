@@ -18,6 +18,7 @@ from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from skneurograph._interrupt import pass_on_interrupt
 from skneurograph.lazy import LazyWindows
 
 __all__ = [
@@ -459,6 +460,7 @@ def keep_record(estimator: Any, *, kept: str, stacklevel: int) -> None:
     estimator.n_epochs_ = len(estimator.net_.history)
     estimator.interrupted_ = estimator.net_.interrupted_
     if estimator.interrupted_:
+        pass_on_interrupt()
         warnings.warn(
             f"training was interrupted in epoch {estimator.n_epochs_}: the {kept} is kept",
             UserWarning,
