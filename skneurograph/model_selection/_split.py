@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils.validation import indexable
+from sklearn.utils.validation import _num_samples
+
+from skneurograph.inputs import InputError, read_groups
+from skneurograph.model_selection._numbers import is_integer, is_number
 
 __all__ = ["TemporalSplit"]
 
@@ -54,7 +57,7 @@ class TemporalSplit(BaseCrossValidator):
         X : array-like of shape (n_windows, ...)
         y : ignored
         groups : array-like of shape (n_windows,), optional
-            Organism of each window; without, all windows are one sequence.
+            Organism of each window, none missing; without, all windows are one sequence.
 
         Yields
         ------
@@ -63,16 +66,12 @@ class TemporalSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If ``test_size`` or ``gap`` leave an organism without training windows.
+            If ``gap`` is no whole number of windows or ``test_size`` no part of them, if there
+            is not one group per window, or if an organism is left without training windows.
         """
-        if not 0 < self.test_size < 1 or self.gap < 0:
-            raise ValueError(
-                f"TemporalSplit: got test_size={self.test_size}, gap={self.gap}; expected a "
-                "part between 0 and 1 and a gap of at least 0"
-            )
-        X, groups = indexable(X, groups)
-        n_windows = X.shape[0] if hasattr(X, "shape") else len(X)
-        labels = np.zeros(n_windows) if groups is None else np.asarray(groups)
+        self._check()
+        n_windows = _num_samples(X)
+        labels = np.zeros(n_windows) if groups is None else read_groups(groups, n_windows)
         train, test = [], []
         for organism in np.unique(labels):
             rows = np.flatnonzero(labels == organism)
@@ -90,3 +89,14 @@ class TemporalSplit(BaseCrossValidator):
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Give the number of splits, 1."""
         return 1
+
+    def _check(self) -> None:
+        if not is_integer(self.gap) or self.gap < 0:
+            raise InputError(
+                "TemporalSplit: gap", repr(self.gap), "a whole number of windows, at least 0"
+            )
+        size = self.test_size
+        if not is_number(size) or not 0 < size < 1:
+            raise InputError(
+                "TemporalSplit: test_size", repr(size), "a part of the windows, between 0 and 1"
+            )

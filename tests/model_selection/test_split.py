@@ -94,12 +94,48 @@ def test_at_least_one_window_is_tested():
     assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3], [4])
 
 
+@pytest.mark.parametrize("gap", [-1, 1.5, 2.0, "1", None, True, np.nan, [1]], ids=str)
+def test_a_gap_is_a_whole_number_of_windows(gap):
+    with pytest.raises(ValueError, match=r"gap: got .*; expected a whole number of windows"):
+        next(TemporalSplit(gap=gap).split(np.zeros(10)))
+
+
+@pytest.mark.parametrize("test_size", [0, 1, -0.1, "a", None, True, np.nan, [0.3]], ids=str)
+def test_the_tested_part_is_between_nothing_and_everything(test_size):
+    with pytest.raises(ValueError, match=r"test_size: got .*; expected a part .* between 0 and 1"):
+        next(TemporalSplit(gap=0, test_size=test_size).split(np.zeros(10)))
+
+
+def test_numbers_of_numpy_are_numbers():
+    ((train, test),) = TemporalSplit(gap=np.int32(1), test_size=np.float32(0.5)).split(np.zeros(10))
+    assert (len(train), len(test)) == (4, 5)
+
+
 @pytest.mark.parametrize(
-    "parameters", [{"test_size": 0}, {"test_size": 1}, {"test_size": -0.1}, {"gap": -1}], ids=str
+    "groups",
+    [
+        [np.nan] * 5 + [1.0] * 15,
+        [None] * 5 + ["a"] * 15,
+        np.array(["NaT"] * 5 + ["2020-01-01"] * 15, "M8[D]"),
+        [1] * 5 + ["a"] * 15,
+        np.ma.array(["a"] * 20, mask=[True] + [False] * 19),
+        ["a"] * 19,
+        [["a"]] * 20,
+    ],
+    ids=["nan", "None", "NaT", "mixed", "masked", "short", "2-D"],
 )
-def test_parameters_out_of_range_are_refused(parameters):
-    with pytest.raises(ValueError, match=r"expected a part between 0 and 1 and a gap of at least"):
-        next(TemporalSplit(**{"gap": 0} | parameters).split(np.zeros(10)))
+def test_groups_that_tell_no_organism_are_refused(groups):
+    with pytest.raises(ValueError, match=r"^groups: got"):
+        next(TemporalSplit(gap=1).split(np.zeros((20, 1)), None, groups))
+
+
+def test_groups_as_bytes_or_objects_are_the_same_organisms():
+    names = np.array(list("abbaab" * 5))
+    (expected,) = TemporalSplit(gap=1).split(np.zeros(30), None, names)
+    for groups in (names.astype("S"), names.astype(object), names.tolist()):
+        (given,) = TemporalSplit(gap=1).split(np.zeros(30), None, groups)
+        np.testing.assert_array_equal(given[0], expected[0])
+        np.testing.assert_array_equal(given[1], expected[1])
 
 
 @pytest.mark.parametrize("parameters", [{"gap": 7}, {"test_size": 0.99}], ids=str)
