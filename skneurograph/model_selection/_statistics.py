@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from skneurograph.inputs import InputError, read_numbers
+from skneurograph.model_selection._numbers import is_number
+
 __all__ = ["PairedTest", "corrected_paired_test"]
 
 
@@ -47,7 +50,8 @@ def corrected_paired_test(
     Parameters
     ----------
     differences : array-like of shape (n_folds,)
-        Difference of the scores of the two models in each fold.
+        Difference of the scores of the two models in each fold; NaN where one has none,
+        and the fold is left out.
     test_train_ratio : float
         Size of a test set divided by that of its training set.
     confidence : float, default=0.95
@@ -56,6 +60,13 @@ def corrected_paired_test(
     Returns
     -------
     PairedTest
+        With fewer than two folds there is no test: all but the difference is NaN.
+
+    Raises
+    ------
+    ValueError
+        If differences are no numbers or infinite, if the ratio is no number from 0 on, or
+        if the confidence is not between 0 and 1.
 
     References
     ----------
@@ -69,7 +80,15 @@ def corrected_paired_test(
     >>> round(test.difference, 3), bool(0.05 < test.p_value < 0.1)
     (0.045, True)
     """
-    values = np.asarray(differences, dtype=np.float64)
+    values = read_numbers(differences, "differences", "a number per fold").astype(np.float64)
+    if values.ndim != 1:
+        raise InputError("differences", f"shape {values.shape}", "a number per fold")
+    if not is_number(test_train_ratio) or not 0 <= test_train_ratio < np.inf:
+        raise InputError(
+            "test_train_ratio", repr(test_train_ratio), "windows tested by windows trained on, >= 0"
+        )
+    if not is_number(confidence) or not 0 < confidence < 1:
+        raise InputError("confidence", repr(confidence), "a number between 0 and 1, such as 0.95")
     values = values[~np.isnan(values)]
     n_folds = len(values)
     if n_folds < 2:

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -99,3 +100,27 @@ def test_correlated_folds_deceive_it_less_than_the_ordinary_test():
     assert ordinary > 0.10
     # Three standard errors of 4000 repeats.
     assert abs(corrected - 0.05) < 3 * (0.05 * 0.95 / n_repeats) ** 0.5
+
+
+def test_differences_that_cannot_be_tested_are_refused_by_name():
+    for options, said in {
+        ("a", "b"): "differences: got",
+        (np.inf, 0.1): "differences: got infinity",
+    }.items():
+        with pytest.raises(ValueError, match=said):
+            corrected_paired_test(list(options), 0.25)
+    with pytest.raises(ValueError, match=r"differences: got shape \(2, 2\)"):
+        corrected_paired_test(np.zeros((2, 2)), 0.25)
+    for ratio in (-0.1, np.nan, np.inf, "a", None, True):
+        with pytest.raises(ValueError, match="test_train_ratio: got"):
+            corrected_paired_test([0.1, 0.2], ratio)
+    for confidence in (0, 1, 95, np.nan, "a", None):
+        with pytest.raises(ValueError, match="confidence: got"):
+            corrected_paired_test([0.1, 0.2], 0.25, confidence=confidence)
+
+
+def test_missing_differences_are_folds_left_out():
+    expected = corrected_paired_test([0.1, 0.2, 0.4], 0.25)
+    masked = np.ma.array([0.1, 9.0, 0.2, 0.4], mask=[False, True, False, False])
+    for given in ([0.1, None, 0.2, 0.4], pd.array([0.1, pd.NA, 0.2, 0.4]), masked):
+        assert corrected_paired_test(given, 0.25) == expected
