@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from skneurograph.inputs import InputError, unmasked
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
+from skneurograph.model_selection._numbers import is_integer
 
 __all__ = ["ForecastScorer", "forecast_scorers"]
+
+Metric = Literal["r2", "neg_mse"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,13 @@ class ForecastScorer:
         Frames after the window, from 1.
     """
 
-    metric: Literal["r2", "neg_mse"]
+    metric: Metric
     horizon: int
+
+    def __post_init__(self) -> None:
+        if self.metric not in get_args(Metric):
+            raise InputError("metric", repr(self.metric), "'r2' or 'neg_mse'")
+        _check_horizon("horizon", self.horizon)
 
     def __call__(self, estimator: BaseEstimator, X: Any, y: ArrayLike) -> float:
         """Forecast windows and score the last step.
@@ -40,7 +49,13 @@ class ForecastScorer:
         y : array-like of shape (n_windows, n_neurons, n_steps)
             At least ``horizon`` steps; with two dimensions one.
         """
-        truth = np.asarray(y)
+        if not hasattr(estimator, "forecast"):
+            raise InputError(
+                "estimator",
+                f"{type(estimator).__name__}, which has no forecast",
+                "a forecaster (skneurograph.forecasting)",
+            )
+        truth = np.asarray(unmasked(y))
         truth = truth[:, :, None] if truth.ndim == 2 else truth
         if truth.ndim != 3 or truth.shape[2] < self.horizon:
             raise ValueError(
@@ -76,7 +91,7 @@ def forecast_scorers(horizons: Sequence[int] = (1, 16)) -> dict[str, ForecastSco
     Raises
     ------
     ValueError
-        If a horizon is not a positive integer.
+        If horizons are not different positive integers.
 
     Examples
     --------
@@ -84,12 +99,24 @@ def forecast_scorers(horizons: Sequence[int] = (1, 16)) -> dict[str, ForecastSco
     >>> list(forecast_scorers((1, 8)))
     ['r2@1', 'r2@8', 'neg_mse@1', 'neg_mse@8']
     """
-    steps = [int(horizon) for horizon in horizons]
-    if not steps or min(steps) < 1:
-        raise ValueError(f"horizons: got {list(horizons)}; expected positive integers")
-    metrics: tuple[Literal["r2", "neg_mse"], ...] = ("r2", "neg_mse")
+    try:
+        steps = list(horizons)
+    except TypeError as error:
+        raise InputError(
+            "horizons", repr(horizons), "positive integers, such as (1, 16)"
+        ) from error
+    for step in steps:
+        _check_horizon("horizons", step)
+    if not steps or len(set(steps)) < len(steps):
+        raise InputError("horizons", repr(steps), "different positive integers")
+    metrics: tuple[Metric, ...] = get_args(Metric)
     return {
-        f"{metric}@{horizon}": ForecastScorer(metric, horizon)
+        f"{metric}@{horizon}": ForecastScorer(metric, int(horizon))
         for metric in metrics
         for horizon in steps
     }
+
+
+def _check_horizon(what: str, horizon: Any) -> None:
+    if not is_integer(horizon) or horizon < 1:
+        raise InputError(what, repr(horizon), "a positive number of frames")

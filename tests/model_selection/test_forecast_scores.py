@@ -4,11 +4,12 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
 from skneurograph import Recording, compare, default_models, sliding_windows
 from skneurograph.forecasting import PersistenceForecaster
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
-from skneurograph.model_selection import forecast_scorers
+from skneurograph.model_selection import ForecastScorer, forecast_scorers
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,22 @@ def test_scorers_are_pickled_and_bad_horizons_refused():
     for horizons in ((), (0, 1)):
         with pytest.raises(ValueError, match="horizons: got"):
             forecast_scorers(horizons)
+
+
+def test_horizons_and_metrics_of_forecasts_are_refused_by_name():
+    for horizons in ((1.5,), (True,), ("2",), 3, (1, 1), (0,), ()):
+        with pytest.raises(ValueError, match="horizons: got"):
+            forecast_scorers(horizons)
+    with pytest.raises(ValueError, match="metric: got 'mse'"):
+        ForecastScorer("mse", 1)
+    with pytest.raises(ValueError, match="horizon: got '2'"):
+        ForecastScorer("r2", "2")
+    assert list(forecast_scorers(np.array([2]))) == ["r2@2", "neg_mse@2"]
+
+
+def test_a_model_that_cannot_forecast_is_said_not_to(windows):
+    class Ridge(BaseEstimator):
+        """Predicts, but has no forecast."""
+
+    with pytest.raises(ValueError, match="estimator: got Ridge, which has no forecast"):
+        forecast_scorers((1,))["r2@1"](Ridge(), windows.X, windows.y)
