@@ -25,6 +25,7 @@ from skneurograph.forecasting import (
     RecurrentForecaster,
     VARForecaster,
 )
+from skneurograph.inputs import InputError, read_names
 from skneurograph.preprocessing import make_baseline
 
 __all__ = ["default_models"]
@@ -95,7 +96,7 @@ def default_models(
     Raises
     ------
     ValueError
-        If a name is not known.
+        If a name is not known or given twice, or if neurons are no names.
 
     Examples
     --------
@@ -103,7 +104,7 @@ def default_models(
     >>> list(default_models())
     ['chance', 'logistic', 'pca-logistic', 'mlp', 'recurrent', 'graph']
     """
-    names_of_neurons = [] if neurons is None else list(neurons)
+    names_of_neurons = [] if neurons is None else _names_of(neurons)
     if "" in names_of_neurons and "identities" not in graph_parameters:
         # Anonymous columns hold other cells in every animal.
         named = [name != "" for name in names_of_neurons]
@@ -119,12 +120,23 @@ def default_models(
         raise ValueError(f"kind: got {kind!r}; expected 'classifier', 'regressor' or 'forecaster'")
     if names is None:
         return models
-    unknown = [name for name in names if name not in models]
-    if unknown or not names:
+    chosen = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in chosen if not isinstance(name, str) or name not in models]
+    if unknown or not chosen:
         raise ValueError(
-            f"names: got {', '.join(unknown) or 'none'}; expected some of {', '.join(models)}"
+            f"names: got {', '.join(map(str, unknown)) or 'none'}; expected some of "
+            f"{', '.join(models)}"
         )
-    return {name: models[name] for name in names}
+    if len(set(chosen)) < len(chosen):
+        raise InputError("names", f"a model twice in {', '.join(chosen)}", "each model once")
+    return {name: models[name] for name in chosen}
+
+
+def _names_of(neurons: Iterable[str]) -> list[str]:
+    if isinstance(neurons, (str, bytes)):
+        raise InputError("neurons", repr(neurons), "a sequence of names (Windows.neurons)")
+    names: list[str] = read_names(neurons, "neurons").tolist()
+    return names
 
 
 _PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}

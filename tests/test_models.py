@@ -136,3 +136,20 @@ def test_features_of_the_linear_model_bear_the_names_of_the_neurons(kind, name):
 def test_calls_share_no_estimator():
     one, other = default_models(), default_models()
     assert not {id(model) for model in one.values()} & {id(model) for model in other.values()}
+
+
+def test_one_name_is_a_name_and_none_may_come_twice():
+    assert list(default_models(names="graph")) == ["graph"]
+    for names, said in {("graph", "graph"): "twice", ("graph", 3): "3", (): "none"}.items():
+        with pytest.raises(ValueError, match=f"names: got .*{said}"):
+            default_models(names=names)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, ""], ids=str)
+def test_neurons_without_a_name_are_anonymous(missing):
+    graph = default_models(neurons=["AVAL", missing, "RIML"])["graph"]
+    assert graph.identities == [0, -1, 2]
+    with pytest.raises(ValueError, match="neurons: got 'AVAL'"):
+        default_models(neurons="AVAL")
+    with pytest.raises(ValueError, match="neurons: got"):
+        default_models(neurons=[1, 2])
