@@ -14,7 +14,10 @@ from skneurograph.model_selection._statistics import corrected_paired_test
 if TYPE_CHECKING:
     from skneurograph.plotting import ComparisonDisplay
 
-__all__ = ["Comparison"]
+__all__ = ["NOT_RUN", "Comparison"]
+
+# The error of fits that an interrupt has left out.
+NOT_RUN = "not run: interrupted"
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,7 +28,8 @@ class Comparison:
     ----------
     scores : DataFrame
         One row per model, fold, seed and metric: ``model, fold, held_out, seed, metric,
-        score, fit_seconds, score_seconds, n_train, n_test, error``.
+        score, fit_seconds, score_seconds, n_train, n_test, error``. A fit that failed, or
+        that an interrupt left out, has the score NaN and says why under ``error``.
     metrics : tuple of str
         In the order asked for; the first is the main one.
     reference : str
@@ -43,55 +47,75 @@ class Comparison:
         present = set(self.scores["model"])
         return [name for name in self._order or sorted(present) if name in present]
 
+    @property
+    def n_planned(self) -> int:
+        """Number of fits that were asked for."""
+        return len(self._fits())
+
+    @property
+    def n_done(self) -> int:
+        """Number of fits that were run, also those that failed."""
+        return int((self._fits()["error"] != NOT_RUN).sum())
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user ended the comparison before all fits were run."""
+        return self.n_done < self.n_planned
+
     def by_fold(self, metric: str | None = None) -> pd.DataFrame:
         """Scores averaged over seeds: a row per fold (what was held out), a column per model.
+
+        NaN where no fit of a model has a score; folds without any score are left out.
 
         Parameters
         ----------
         metric : str, optional
             The first one by default.
         """
-        rows = self.scores[self.scores["metric"] == self._metric(metric)]
-        table = rows.pivot_table(
-            index=["fold", "held_out"], columns="model", values="score", dropna=False
-        )
-        return table.reindex(columns=self.models).dropna(how="all").droplevel("fold")
+        return self._by_fold(metric).droplevel("fold")
 
     def common_folds(self, metric: str | None = None) -> pd.DataFrame:
-        """Scores of the folds that every model has finished, or of all if there is none.
+        """Scores of the folds that the models share, for means that can be compared.
 
-        After an interrupt or a failed fit, means over different folds would compare
-        nothing.
+        Models without a score are NaN, the others are compared over the folds that all of
+        them have finished. If there is no such fold, models with the fewest folds are left
+        out (NaN) until there is one; without any the table is empty.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The first one by default.
         """
-        table = self.by_fold(metric)
-        common = table.dropna()
-        return common if len(common) else table
+        return self._common_folds(metric).droplevel("fold")
 
     def summary(self) -> pd.DataFrame:
-        """Mean and spread of each model over the folds that all models have finished.
+        """Mean and spread of each model over the folds that the models share.
 
         Returns
         -------
         DataFrame
-            Index: models. Columns: ``(metric, "mean")``, ``(metric, "sd")`` over folds
-            after averaging over seeds, ``(metric, "seed_sd")`` the mean spread over seeds
-            within a fold, ``("fit", "seconds")`` and ``("folds", "done")``.
+            Index: models. Columns: ``(metric, "mean")``, ``(metric, "sd")`` over the
+            `common_folds` after averaging over seeds, ``(metric, "seed_sd")`` the mean spread
+            over seeds within a fold, ``(metric, "folds")`` the number of folds averaged, 0 for
+            models that share none; ``("fit", "seconds")`` and ``("folds", "done")``, the folds
+            in which a model has a main score.
         """
         columns: dict[tuple[str, str], pd.Series] = {}
         for metric in self.metrics:
-            table = self.common_folds(metric)
+            table = self._common_folds(metric)
             columns[metric, "mean"] = table.mean()
             columns[metric, "sd"] = table.std(ddof=1)
-            rows = self.scores[self.scores["metric"] == metric]
+            rows = self._rows(metric)
+            rows = rows[rows["fold"].isin(table.index.get_level_values("fold"))]
             spread = rows.groupby(["model", "fold"])["score"].std(ddof=1)
             columns[metric, "seed_sd"] = spread.groupby("model").mean()
-        fits = self.scores.drop_duplicates(["model", "fold", "seed"])
-        columns["fit", "seconds"] = fits.groupby("model")["fit_seconds"].mean()
+            columns[metric, "folds"] = table.notna().sum()
+        columns["fit", "seconds"] = self._fits().groupby("model")["fit_seconds"].mean()
         columns["folds", "done"] = self.by_fold().notna().sum()
         return pd.DataFrame(columns).reindex(self.models)
 
     def paired_tests(self, reference: str | None = None, metric: str | None = None) -> pd.DataFrame:
-        """Test each model against a reference, fold by fold.
+        """Test each model against a reference, over the folds that the two share.
 
         Parameters
         ----------
@@ -106,18 +130,19 @@ class Comparison:
             `corrected_paired_test`). The p values are not corrected for several models.
         """
         reference = self.reference if reference is None else reference
-        table = self.by_fold(metric)
+        table = self._by_fold(metric)
         if reference not in table:
             raise ValueError(
                 f"reference: got {reference!r}; expected one of {', '.join(self.models)}"
             )
-        sizes = self.scores.drop_duplicates("fold")
-        fraction = float((sizes["n_test"] / sizes["n_train"]).mean())
+        sizes = self.scores.drop_duplicates("fold").set_index("fold")
+        ratio = sizes["n_test"] / sizes["n_train"]
         rows = {}
         for name in self.models:
             if name != reference:
-                difference = table[name] - table[reference]
-                test = corrected_paired_test(difference, fraction)
+                difference = (table[name] - table[reference]).droplevel("held_out").dropna()
+                shared = ratio.loc[difference.index] if len(difference) else ratio
+                test = corrected_paired_test(difference, float(shared.mean()))
                 rows[name] = {**test._asdict(), "wins": int((difference > 0).sum())}
         return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -128,7 +153,7 @@ class Comparison:
         return target
 
     def plot(self, metric: str | None = None, ax: Any = None) -> ComparisonDisplay:
-        """Draw every fold of every model (see `plotting.ComparisonDisplay`)."""
+        """Draw every shared fold of every model (see `plotting.ComparisonDisplay`)."""
         from skneurograph.plotting import ComparisonDisplay
 
         return ComparisonDisplay.from_comparison(self, metric=metric, ax=ax)
@@ -146,37 +171,30 @@ class Comparison:
         metric : str, optional
             The first one by default.
         """
-        main = self._metric(metric)
-        summary = self.summary()
-        table = pd.DataFrame(index=pd.Index(self.models, name="model"))
-        for name in self.metrics:
-            table[name] = [
-                f"{mean:.3f} ± {sd:.3f}"
-                for mean, sd in zip(summary[name, "mean"], summary[name, "sd"])
-            ]
-        table["fit [s]"] = summary["fit", "seconds"].map("{:.1f}".format)
-        if self.reference in self.models and len(self.models) > 1 and len(self.by_fold()) > 1:
-            tests = self.paired_tests(metric=main)
-            column = f"vs {self.reference}"
-            table[column] = "-"
-            for model, row in tests.iterrows():
-                table.loc[str(model), column] = (
-                    f"{row['difference']:+.3f} (p={row['p_value']:.2f}, "
-                    f"{row['wins']:.0f}/{row['n_folds']:.0f})"
-                )
-        n_seeds = self.scores["seed"].nunique()
-        n_folds, n_common = len(self.by_fold()), len(self.common_folds())
-        note = f"mean ± sd over {n_common} folds"
-        if n_common < n_folds:
-            note += f" that every model finished (of {n_folds})"
-        if n_seeds > 1:
-            note += f", averaged over {n_seeds} seeds"
-        if f"vs {self.reference}" in table:
-            note += f"; vs {self.reference}: difference in {main}, Nadeau-Bengio p, wins"
-        failed = sorted(set(self.scores.loc[self.scores["error"] != "", "model"]))
-        if failed:
-            note += f"\nfits failed for: {', '.join(failed)} (column 'error' of the scores)"
-        return f"{table.to_string()}\n{note}"
+        from skneurograph.model_selection._text import lay_out
+
+        return lay_out(self, self._metric(metric))
+
+    def _fits(self) -> pd.DataFrame:
+        return self.scores.drop_duplicates(["model", "fold", "seed"])
+
+    def _rows(self, metric: str | None) -> pd.DataFrame:
+        return self.scores[self.scores["metric"] == self._metric(metric)]
+
+    def _by_fold(self, metric: str | None) -> pd.DataFrame:
+        means = self._rows(metric).groupby(["fold", "held_out", "model"])["score"].mean()
+        return means.unstack("model").reindex(columns=self.models).dropna(how="all")
+
+    def _common_folds(self, metric: str | None) -> pd.DataFrame:
+        table = self._by_fold(metric)
+        n_done = table.notna().sum()
+        kept = n_done > 0
+        while kept.any():
+            common = table[table.loc[:, kept].notna().all(axis=1)]
+            if len(common):
+                return common.loc[:, kept].reindex(columns=table.columns)
+            kept &= n_done > n_done[kept].min()
+        return table.iloc[:0]
 
     def _metric(self, metric: str | None) -> str:
         chosen = self.metrics[0] if metric is None else metric

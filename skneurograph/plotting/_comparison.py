@@ -21,7 +21,7 @@ class ComparisonDisplay:
     Parameters
     ----------
     table : DataFrame
-        A row per fold, a column per model.
+        A row per fold, a column per model; a model without scores keeps its place.
     metric : str
         Name of the score.
 
@@ -34,12 +34,16 @@ class ComparisonDisplay:
     def __init__(self, table: pd.DataFrame, *, metric: str) -> None:
         self.table = table
         self.metric = metric
+        self._means = table.mean()
 
     @classmethod
     def from_comparison(
         cls, comparison: Comparison, *, metric: str | None = None, ax: Any = None
     ) -> Self:
-        """Draw the result of `compare`.
+        """Draw the result of `compare`: the folds that the models share.
+
+        If they share none, all folds are drawn, without means, which would be of
+        different folds.
 
         Parameters
         ----------
@@ -50,7 +54,10 @@ class ComparisonDisplay:
             A new figure by default.
         """
         chosen = comparison.metrics[0] if metric is None else metric
-        return cls(comparison.common_folds(chosen), metric=chosen).plot(ax=ax)
+        common = comparison.common_folds(chosen)
+        display = cls(common if len(common) else comparison.by_fold(chosen), metric=chosen)
+        display._means = common.mean()
+        return display.plot(ax=ax)
 
     def plot(self, ax: Any = None) -> Self:
         """Draw on the axes given, or on new ones."""
@@ -73,9 +80,11 @@ class ComparisonDisplay:
                 alpha=0.8,
                 label=str(held_out),
             )
-        means = self.table.mean().to_numpy()
+        means = self._means.to_numpy(dtype=float)
         ax.hlines(means, places - 0.3, places + 0.3, color="black", lw=2.5, label="mean")
-        ax.set_xticks(places, self.table.columns, rotation=25, ha="right")
+        empty = self.table.isna().all()
+        labels = [f"{name}\n(not compared)" if empty[name] else name for name in self.table.columns]
+        ax.set_xticks(places, labels, rotation=25, ha="right")
         ax.set_xlim(-0.6, n_models - 0.4)
         ax.set_ylabel(self.metric.removeprefix("neg_").replace("_", " "))
         if self.metric.startswith("neg_"):
