@@ -1,3 +1,4 @@
+import signal
 import warnings
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
@@ -15,6 +17,7 @@ from sklearn.model_selection import (
     StratifiedKFold,
     cross_val_score,
 )
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
@@ -22,6 +25,7 @@ from skorch.callbacks import Callback
 
 from skneurograph import Comparison, LazyWindows, compare, sliding_windows
 from skneurograph.decoding import GraphClassifier
+from skneurograph.embedding import TAVRNN
 from skneurograph.model_selection import TemporalSplit, corrected_paired_test
 from skneurograph.preprocessing import make_baseline
 
@@ -132,7 +136,8 @@ def test_knowing_the_training_windows_by_heart_is_worth_nothing(data):
     models = {"memoriser": Memoriser(), "chance": DummyClassifier(strategy="most_frequent")}
     table = compare(models, X, y, groups=groups).by_fold("accuracy")
     np.testing.assert_array_equal(table["memoriser"], table["chance"])
-    leaking = compare(models, X, y, groups=groups, cv=[(np.arange(90), np.arange(90))])
+    twice = [np.concatenate([array, array]) for array in data]
+    leaking = compare(models, *twice[:2], cv=[(np.arange(90), np.arange(90, 180))])
     assert leaking.by_fold("accuracy")["memoriser"].tolist() == [1.0]
 
 
@@ -519,8 +524,10 @@ def test_an_interrupt_inside_a_net_ends_the_comparison_and_its_half_score_does_n
     models = {"chance": DummyClassifier(), "net": net}
     with pytest.warns(UserWarning, match="interrupted"):
         result = compare(models, X, y, groups=groups)
-    assert result.models == ["chance"]
-    assert result.by_fold().notna().to_numpy().all()
+    assert result.interrupted
+    assert (result.n_done, result.n_planned) == (1, 6)
+    assert result.by_fold()["chance"].notna().all()
+    assert result.by_fold()["net"].isna().all()
 
 
 def test_models_are_averaged_over_the_folds_that_all_have_finished():
@@ -540,3 +547,106 @@ def test_models_are_averaged_over_the_folds_that_all_have_finished():
     assert means["x"] == pytest.approx(0.7)
     assert means["y"] == pytest.approx(0.725)
     assert "2 folds that every model finished (of 3)" in str(result)
+
+
+class SignalSecondEpoch(Callback):
+    """Presses Ctrl-C, so to say, in the second epoch that is trained at all."""
+
+    epochs = 0
+
+    def on_epoch_end(self, net, **kwargs):
+        SignalSecondEpoch.epochs += 1
+        if SignalSecondEpoch.epochs == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+class HalfTrained(MLPClassifier):
+    """scikit-learn's network, interrupted in its second epoch, which it swallows."""
+
+    def _update_no_improvement_count(self, *args):
+        SignalSecondEpoch.epochs += 1
+        if SignalSecondEpoch.epochs == 2:
+            signal.raise_signal(signal.SIGINT)
+        super()._update_no_improvement_count(*args)
+
+
+class ThreeFits(ClassifierMixin, BaseEstimator):
+    """Of no library that is known: fits clones of an estimator."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y):
+        self.fitted_ = [clone(self.estimator).fit(X, y) for _ in range(3)]
+        self.classes_ = self.fitted_[0].classes_
+        return self
+
+    def predict(self, X):
+        return self.fitted_[0].predict(X)
+
+
+def _net():
+    return GraphClassifier(
+        max_epochs=3, n_members=1, hidden_size=4, callbacks=[SignalSecondEpoch()]
+    )
+
+
+def _embedding():
+    return TAVRNN(max_epochs=3, n_components=2, hidden_size=4, callbacks=[SignalSecondEpoch()])
+
+
+INTERRUPTED = {
+    "net": _net,
+    "pipeline": lambda: make_pipeline(FunctionTransformer(), _net()),
+    "embedding in a pipeline": lambda: make_pipeline(_embedding(), LogisticRegression()),
+    "search": lambda: GridSearchCV(_net(), {"n_rounds": [0, 1]}, cv=2),
+    "search over a pipeline": lambda: GridSearchCV(
+        make_pipeline(_embedding(), LogisticRegression()), {}, cv=2
+    ),
+    "vote": lambda: VotingClassifier([("one", _net()), ("two", _net())]),
+    "loop": lambda: ThreeFits(_net()),
+    "network of scikit-learn": lambda: make_baseline(HalfTrained(max_iter=9)),
+}
+
+
+@pytest.mark.parametrize("make", INTERRUPTED.values(), ids=INTERRUPTED)
+@pytest.mark.filterwarnings("ignore:Training interrupted by user")
+def test_an_interrupt_ends_the_comparison_however_deep_the_net_is(make):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3, 4)), np.array(["a", "b"] * 30)
+    SignalSecondEpoch.epochs = 0
+    handler = signal.getsignal(signal.SIGINT)
+    models = {"chance": DummyClassifier(), "model": make()}
+    with pytest.warns(UserWarning, match="interrupted: 1 of 6 fits"):
+        result = compare(models, X, y, groups=np.repeat([0, 1, 2], 20), seeds=[0])
+    assert SignalSecondEpoch.epochs == 2
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert result.interrupted
+    assert (result.n_done, result.n_planned) == (1, 6)
+    missing = result.scores[result.scores["error"] == "not run: interrupted"]
+    assert missing["score"].isna().all()
+    assert len(missing) == 5 * len(result.metrics)
+    assert set(zip(missing["model"], missing["held_out"])) == {
+        ("chance", "1"),
+        ("chance", "2"),
+        ("model", "0"),
+        ("model", "1"),
+        ("model", "2"),
+    }
+    text = str(result)
+    assert "interrupted, 1 of 6 fits" in text
+    assert "not run: model" in text
+    # The next run knows nothing of it.
+    again = compare({"chance": DummyClassifier()}, X, y, groups=np.repeat([0, 1, 2], 20))
+    assert not again.interrupted
+
+
+def test_an_interrupt_in_a_worker_process_ends_the_comparison():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3, 4)), np.array(["a", "b"] * 30)
+    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptSecondEpoch()])
+    models = {"chance": DummyClassifier(), "search": GridSearchCV(net, {}, cv=2)}
+    with pytest.warns(UserWarning, match="interrupted"):
+        result = compare(models, X, y, groups=np.repeat([0, 1, 2], 20), n_jobs=2)
+    assert result.interrupted
+    assert result.by_fold()["search"].isna().all()

@@ -1,0 +1,182 @@
+"""One model on one fold: fitted, scored, and its rows of the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import check_scoring
+from sklearn.utils.metadata_routing import get_routing_for_object
+from sklearn.utils.metaestimators import _safe_split
+
+from skneurograph._interrupt import noticing_interrupts
+from skneurograph.model_selection._folds import Fold
+
+__all__ = ["Task", "fit_and_score", "is_random", "rows_of"]
+
+Scorers = Mapping[str, Callable[..., float]]
+
+
+class Task(NamedTuple):
+    """A fit: which model, on which fold, with which seed."""
+
+    model: str
+    fold: int
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """Scores of a fit, what went wrong with each, and what it took."""
+
+    scores: dict[str, float]
+    errors: dict[str, str]
+    fit_seconds: float = np.nan
+    score_seconds: float = np.nan
+
+    @classmethod
+    def without_scores(cls, metrics: Any, error: str) -> Outcome:
+        """Every metric is missing for the same reason."""
+        return cls(dict.fromkeys(metrics, np.nan), dict.fromkeys(metrics, error))
+
+
+def rows_of(task: Task, fold: Fold, outcome: Outcome) -> pd.DataFrame:
+    """Give the rows of the score table that belong to a fit, one per metric."""
+    return pd.DataFrame(
+        {
+            "model": task.model,
+            "fold": task.fold,
+            "held_out": fold.held_out,
+            "seed": task.seed,
+            "metric": list(outcome.scores),
+            "score": list(outcome.scores.values()),
+            "fit_seconds": outcome.fit_seconds,
+            "score_seconds": outcome.score_seconds,
+            "n_train": len(fold.train),
+            "n_test": len(fold.test),
+            "error": list(outcome.errors.values()),
+        }
+    )
+
+
+def fit_and_score(
+    task: Task,
+    estimator: BaseEstimator,
+    X: Any,
+    y: NDArray,
+    groups: NDArray | None,
+    fold: Fold,
+    scorers: Scorers,
+) -> pd.DataFrame:
+    """Fit and score a clone of an estimator on a fold.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Also if the estimator itself takes no notice of an interrupt: its score would be
+        that of a half-trained model.
+    """
+    with noticing_interrupts() as noticed:
+        try:
+            start = perf_counter()
+            model = _fit(estimator, X, y, groups, fold.train, task.seed)
+            fitted = perf_counter()
+            if noticed:
+                raise KeyboardInterrupt
+            scores, errors = _score(model, X, y, fold, scorers)
+            outcome = Outcome(scores, errors, fitted - start, perf_counter() - fitted)
+        except Exception as problem:
+            outcome = Outcome.without_scores(scorers, _explained(problem, X))
+    if noticed:
+        raise KeyboardInterrupt
+    return rows_of(task, fold, outcome)
+
+
+def is_random(estimator: BaseEstimator) -> bool:
+    """Whether an estimator, or a part of it, takes a seed."""
+    return bool(_seed_names(estimator))
+
+
+def _seed_names(estimator: BaseEstimator) -> list[str]:
+    return [
+        name
+        for name in estimator.get_params(deep=True)
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+
+
+def _fit(
+    estimator: BaseEstimator,
+    X: Any,
+    y: NDArray,
+    groups: NDArray | None,
+    train: NDArray[np.intp],
+    seed: int,
+) -> BaseEstimator:
+    model = clone(estimator)
+    model.set_params(**dict.fromkeys(_seed_names(model), seed))
+    X_train, y_train = _safe_split(model, X, y, train)
+    given: dict[str, Any] = {}
+    if groups is not None and _takes_groups(model):
+        given["groups"] = groups[train]
+    # Routing changes what meta-estimators do, so it is on only for those who need it.
+    with config_context(enable_metadata_routing=bool(given)):
+        return model.fit(X_train, y_train, **given)
+
+
+def _takes_groups(model: BaseEstimator) -> bool:
+    with config_context(enable_metadata_routing=True):
+        try:
+            return bool(get_routing_for_object(model).consumes("fit", {"groups"}))
+        except NotImplementedError:  # some meta-estimators route nothing
+            return False
+
+
+def _score(
+    model: BaseEstimator,
+    X: Any,
+    y: NDArray,
+    fold: Fold,
+    scorers: Scorers,
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Score on the test windows; a score that fails spares the others."""
+    X_test, y_test = _safe_split(model, X, y, fold.test, fold.train)
+    scorer = check_scoring(model, scoring=dict(scorers), raise_exc=False)
+    found = scorer(model, X_test, y_test)
+    scores, errors = {}, {}
+    for name, value in found.items():
+        scores[name], errors[name] = _read_score(name, value)
+    return scores, errors
+
+
+def _read_score(name: str, value: Any) -> tuple[float, str]:
+    if isinstance(value, str) and value.startswith("Traceback"):
+        return np.nan, _last_error(value)
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        return np.nan, f"scoring: {name} gave {type(value).__name__}; expected a number"
+    return (score, "") if np.isfinite(score) else (np.nan, f"the score is {score}")
+
+
+def _last_error(traceback: str) -> str:
+    """Give the message at the end of a traceback, which may have several lines."""
+    lines = traceback.rstrip().splitlines()
+    code = max((place for place, line in enumerate(lines) if line.startswith("  ")), default=-1)
+    return "\n".join(lines[code + 1 :] or lines[-1:]).strip()
+
+
+def _explained(problem: Exception, X: Any) -> str:
+    error = f"{type(problem).__name__}: {problem}"
+    if len(X.shape) == 3 and re.search(r"Found array with dim 3|Expected 2D array", error):
+        error += (
+            " X holds windows of several frames; wrap estimators that read one row per sample: "
+            "make_baseline(estimator)"
+        )
+    return error
