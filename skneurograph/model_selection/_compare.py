@@ -47,8 +47,9 @@ def compare(
     """Score several estimators on the same folds, by default one organism at a time.
 
     Every estimator is cloned and fitted on the training windows of each fold only.
-    ``groups`` are passed to ``fit`` of the estimators that request them, so that early
-    stopping holds out whole organisms. The loop goes through joblib: it runs in parallel with
+    ``groups`` are passed to the estimators that request them, so that early stopping holds
+    out whole organisms, and `MARBLE` and `TAVRNN` in a pipeline know the organisms of the
+    windows they are scored on. The loop goes through joblib: it runs in parallel with
     ``n_jobs``, or on a cluster under ``joblib.parallel_config("dask")``.
 
     Parameters

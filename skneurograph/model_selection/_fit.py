@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -13,11 +14,15 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring
-from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import _safe_split
 
 from skneurograph._interrupt import noticing_interrupts
 from skneurograph.model_selection._folds import Fold
+from skneurograph.model_selection._groups import (
+    groups_supplied,
+    let_searches_score_by_groups,
+    takes_groups,
+)
 
 __all__ = ["Task", "fit_and_score", "is_random", "rows_of"]
 
@@ -89,7 +94,7 @@ def fit_and_score(
             fitted = perf_counter()
             if noticed:
                 raise KeyboardInterrupt
-            scores, errors = _score(model, X, y, fold, scorers)
+            scores, errors = _score(model, X, y, groups, fold, scorers)
             outcome = Outcome(scores, errors, fitted - start, perf_counter() - fitted)
         except Exception as problem:
             outcome = Outcome.without_scores(scorers, _explained(problem, X))
@@ -123,32 +128,34 @@ def _fit(
     model.set_params(**dict.fromkeys(_seed_names(model), seed))
     X_train, y_train = _safe_split(model, X, y, train)
     given: dict[str, Any] = {}
-    if groups is not None and _takes_groups(model):
+    if groups is not None and takes_groups(model, "fit"):
         given["groups"] = groups[train]
+        let_searches_score_by_groups(model)
     # Routing changes what meta-estimators do, so it is on only for those who need it.
     with config_context(enable_metadata_routing=bool(given)):
         return model.fit(X_train, y_train, **given)
-
-
-def _takes_groups(model: BaseEstimator) -> bool:
-    with config_context(enable_metadata_routing=True):
-        try:
-            return bool(get_routing_for_object(model).consumes("fit", {"groups"}))
-        except NotImplementedError:  # some meta-estimators route nothing
-            return False
 
 
 def _score(
     model: BaseEstimator,
     X: Any,
     y: NDArray,
+    groups: NDArray | None,
     fold: Fold,
     scorers: Scorers,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Score on the test windows; a score that fails spares the others."""
     X_test, y_test = _safe_split(model, X, y, fold.test, fold.train)
     scorer = check_scoring(model, scoring=dict(scorers), raise_exc=False)
-    found = scorer(model, X_test, y_test)
+    given: dict[str, Any] = {}
+    supplied: Any = nullcontext()
+    if groups is not None:
+        if any(takes_groups(each, "score") for each in scorers.values()):
+            given["groups"] = groups[fold.test]
+        if takes_groups(model, "fit"):
+            supplied = groups_supplied(model, groups[fold.test])
+    with config_context(enable_metadata_routing=bool(given)), supplied:
+        found = scorer(model, X_test, y_test, **given)
     scores, errors = {}, {}
     for name, value in found.items():
         scores[name], errors[name] = _read_score(name, value)
