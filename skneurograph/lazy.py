@@ -171,6 +171,10 @@ class LazyWindows:
             out[rows[:, None], self._columns[index][None, :]] = frames[starts[rows]]
         return out
 
+    def places(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+        """Give the recording and the first frame of each window."""
+        return self._recording, self._starts
+
     def recorded(self) -> tuple[NDArray[np.bool_], int]:
         """Which neurons some window holds without NaN, and how many windows hold none."""
         present = np.zeros(self.shape[1], dtype=bool)

@@ -26,6 +26,7 @@ from skneurograph.model_selection._arguments import (
 from skneurograph.model_selection._comparison import NOT_RUN, Comparison
 from skneurograph.model_selection._fit import Outcome, Task, fit_and_score, is_random, rows_of
 from skneurograph.model_selection._folds import read_folds
+from skneurograph.model_selection._overlap import warn_of_shared_frames
 
 __all__ = ["compare"]
 
@@ -62,7 +63,8 @@ def compare(
         Organism of each window; none may be missing.
     cv : splitter, int or iterable of splits, default=None
         None holds out one organism at a time (`LeaveOneGroupOut`). Splits are pairs
-        ``(train, test)`` of positions or of masks over all windows.
+        ``(train, test)`` of positions or of masks over all windows. If windows that overlap
+        stand on both sides of a split, there is a warning.
     scoring : str, sequence of str or mapping of str to scorer, default=None
         Names of scikit-learn scorers, or scorers ``(estimator, X, y) -> float`` by name,
         the main one first; higher is better. None takes ``balanced_accuracy, accuracy,
@@ -129,6 +131,7 @@ def compare(
     targets = read_target(y, n_windows, models)
     organisms = None if groups is None else read_groups(groups, n_windows)
     folds = read_folds(cv, targets, organisms, classifies=kind == "classifier")
+    warn_of_shared_frames(windows, folds, organisms, stacklevel=2)
     planned = [
         Task(name, fold, seed)
         for fold in range(len(folds))
