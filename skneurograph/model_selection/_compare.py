@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
@@ -27,6 +27,7 @@ from skneurograph.model_selection._comparison import NOT_RUN, Comparison
 from skneurograph.model_selection._fit import Outcome, Task, fit_and_score, is_random, rows_of
 from skneurograph.model_selection._folds import read_folds
 from skneurograph.model_selection._overlap import warn_of_shared_frames
+from skneurograph.model_selection._queue import Queue
 
 __all__ = ["compare"]
 
@@ -42,7 +43,7 @@ def compare(
     reference: str | None = None,
     seeds: Sequence[int] = (0,),
     n_jobs: int | None = None,
-    verbose: int = 0,
+    verbose: int | None = None,
     on_result: Callable[[pd.DataFrame], None] | None = None,
 ) -> Comparison:
     """Score several estimators on the same folds, by default one organism at a time.
@@ -78,8 +79,8 @@ def compare(
         before anything is tested.
     n_jobs : int or None, default=None
         Fits at the same time, as in joblib.
-    verbose : int, default=0
-        1 shows a progress bar.
+    verbose : int or None, default=None
+        1 shows a progress bar with the time that is left, 0 none; None shows it on a terminal.
     on_result : callable, optional
         Called with the new rows of the score table whenever a fit is done.
 
@@ -132,43 +133,70 @@ def compare(
     organisms = None if groups is None else read_groups(groups, n_windows)
     folds = read_folds(cv, targets, organisms, classifies=kind == "classifier")
     warn_of_shared_frames(windows, folds, organisms, stacklevel=2)
-    planned = [
+    queue = Queue(
         Task(name, fold, seed)
         for fold in range(len(folds))
         for name, estimator in models.items()
         for seed in (numbers if is_random(estimator) else numbers[:1])
-    ]
+    )
+    n_planned = len(queue.left)
     results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(fit_and_score)(
             task, models[task.model], windows, targets, organisms, folds[task.fold], scorers
         )
-        for task in planned
+        for task in queue
     )
     done: list[pd.DataFrame] = []
-    progress = tqdm(results, total=len(planned), desc="fits", unit="fit", disable=verbose < 1)
+    progress = _progress_bar(n_planned, verbose)
     try:
-        for rows in progress:
+        for rows in results:
             done.append(rows)
+            _take_note(queue, rows)
+            _show(progress, queue.seconds_left(effective_n_jobs(n_jobs)))
             if on_result is not None:
                 on_result(rows)
     except KeyboardInterrupt:
         if not done:
             raise
         warnings.warn(
-            f"interrupted: {len(done)} of {len(planned)} fits are done and kept",
+            f"interrupted: {len(done)} of {n_planned} fits are done and kept",
             UserWarning,
             stacklevel=2,
         )
     finally:
         results.close()
         progress.close()
-    run = {Task(*rows.iloc[0][["model", "fold", "seed"]]) for rows in done}
     missing = [
         rows_of(task, folds[task.fold], Outcome.without_scores(scorers, NOT_RUN))
-        for task in planned
-        if task not in run
+        for task in queue.left
     ]
     return _collect([*done, *missing], tuple(scorers), main, tuple(models))
+
+
+def _progress_bar(n_fits: int, verbose: int | None) -> tqdm:
+    """Make a bar, on a terminal only unless it was asked for."""
+    return tqdm(
+        total=n_fits,
+        desc="fits",
+        unit="fit",
+        disable=None if verbose is None else verbose < 1,
+        bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
+    )
+
+
+def _show(progress: tqdm, seconds_left: float | None) -> None:
+    if seconds_left is not None:
+        progress.set_postfix_str(
+            f"about {tqdm.format_interval(round(seconds_left))} left", refresh=False
+        )
+    progress.update()
+
+
+def _take_note(queue: Queue, rows: pd.DataFrame) -> None:
+    first = rows.iloc[0]
+    # A fit that failed has no time: it takes none.
+    seconds = float(first[["fit_seconds", "score_seconds"]].sum())
+    queue.done(Task(first["model"], int(first["fold"]), int(first["seed"])), seconds)
 
 
 def _collect(
