@@ -1,4 +1,5 @@
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -642,10 +643,18 @@ def test_an_interrupt_ends_the_comparison_however_deep_the_net_is(make):
     assert not again.interrupted
 
 
+class InterruptAfterASecond(InterruptSecondEpoch):
+    """Leaves the other worker the time to finish a fit."""
+
+    def on_epoch_end(self, net, **kwargs):
+        time.sleep(0.5)
+        super().on_epoch_end(net, **kwargs)
+
+
 def test_an_interrupt_in_a_worker_process_ends_the_comparison():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3, 4)), np.array(["a", "b"] * 30)
-    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptSecondEpoch()])
+    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptAfterASecond()])
     models = {"chance": DummyClassifier(), "search": GridSearchCV(net, {}, cv=2)}
     with pytest.warns(UserWarning, match="interrupted"):
         result = compare(models, X, y, groups=np.repeat([0, 1, 2], 20), n_jobs=2)
