@@ -157,7 +157,7 @@ def test_the_frames_to_forecast_may_lack_neurons():
     rng = np.random.default_rng(0)
     worms = [
         Recording(rng.normal(size=(40, 2)), 1.0, neurons=names, organism=name)
-        for name, names in (("one", "AB"), ("two", "BC"))
+        for name, names in (("one", list("AB")), ("two", list("BC")))
     ]
     windows = sliding_windows(worms, 4, target="next", horizon=2)
     assert np.isnan(windows.y).any()
