@@ -40,6 +40,12 @@ def _fresh_log():
     LOG.clear()
 
 
+@pytest.fixture(autouse=True)
+def _fits_in_the_order_given(monkeypatch):
+    """On a busy machine a cheap fit may take long and be moved; test_queue.py is about that."""
+    monkeypatch.setattr("skneurograph.model_selection._queue._NEGLIGIBLE", np.inf)
+
+
 def make_data():
     """Windows whose first neuron holds their row, the second tells the label somewhat."""
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ def windows():
     rng = np.random.default_rng(0)
     worms = [
         Recording(
-            np.cumsum(rng.normal(size=(60, 3)), axis=0), 2.0, neurons=names, organism=organism
+            np.cumsum(rng.normal(size=(60, 3)), axis=0), 2.0, neurons=list(names), organism=organism
         ).zscore()
         for organism, names in (("one", "ABC"), ("two", "ABD"), ("three", "ABC"))
     ]
