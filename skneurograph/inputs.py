@@ -197,8 +197,24 @@ def read_labels(value: Any, what: str) -> NDArray:
     return filled
 
 
-def read_groups(value: Any, n_windows: int | None = None, what: str = "groups") -> NDArray:
+def read_groups(
+    value: Any,
+    n_windows: int | None = None,
+    what: str = "groups",
+    *,
+    group: str = "organism",
+    item: str = "window",
+) -> NDArray:
     """Read the organism of each window: text, numbers or dates, all of one type, none missing.
+
+    Parameters
+    ----------
+    value : array-like of shape (n_windows,)
+    n_windows : int, optional
+        How many there should be.
+    what, group, item : str
+        What the value is called, and what it gives for each of what, for the message of an
+        error.
 
     Raises
     ------
@@ -206,30 +222,28 @@ def read_groups(value: Any, n_windows: int | None = None, what: str = "groups") 
         If there is not one group per window, if one is missing (NaN, NaT, None, masked,
         ``''``), or if they are of mixed types.
     """
-    expected = "the organism of each window, all text or all numbers"
+    wanted = f"the {group} of each {item}"
+    expected = f"{wanted}, all text or all numbers"
     array = _as_array(_listed(value), what, expected)
     if array.ndim != 1 or (n_windows is not None and len(array) != n_windows):
-        shape = "(n_windows,)" if n_windows is None else f"({n_windows},)"
-        raise InputError(
-            what, f"shape {array.shape}", f"the organism of each window, shape {shape}"
-        )
+        shape = f"(n_{item}s,)" if n_windows is None else f"({n_windows},)"
+        raise InputError(what, f"shape {array.shape}", f"{wanted}, shape {shape}")
     missing = _missing(array)
     if array.dtype.kind == "U":
         missing |= np.isin(np.char.strip(array), ("", *_MISSING_AS_TEXT))
     if missing.any():
         raise InputError(
             what,
-            f"no organism for {int(missing.sum())} of {len(array)} windows (the first at "
+            f"no {group} for {int(missing.sum())} of {len(array)} {item}s (the first at "
             f"position {int(missing.argmax())})",
-            "the organism of every window; leave out windows without one",
+            f"the {group} of every {item}; leave out {item}s without one",
         )
     if array.dtype.kind == "O":
-        if all(isinstance(group, str) for group in array):
-            return read_groups(array.astype(str), n_windows, what)
-        if not all(
-            isinstance(group, (int, float, np.number)) and not isinstance(group, bool)
-            for group in array
-        ):
+        if all(isinstance(name, str) for name in array):
+            return read_groups(array.astype(str), n_windows, what, group=group, item=item)
+        booleans = [isinstance(name, (bool, np.bool_)) for name in array]
+        numbers = [isinstance(name, (int, float, np.number)) for name in array]
+        if any(booleans) != all(booleans) or not all(np.logical_or(booleans, numbers)):
             raise InputError(what, _kinds(array), expected)
         array = np.asarray(array.tolist())
     if array.dtype.kind not in "buifUmM":

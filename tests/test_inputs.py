@@ -277,3 +277,14 @@ def test_odd_containers_have_a_message_of_their_own(read, value):
         pytest.skip("whole numbers of any size are labels")
     with pytest.raises(InputError, match="x: got"):
         read(value, what="x")
+
+
+@pytest.mark.parametrize("groups", [[True, False], np.array([True, False], dtype=object)])
+def test_groups_may_be_true_or_false(groups):
+    assert read_groups(groups).tolist() == [True, False]
+    assert read_groups(groups).dtype == bool
+
+
+def test_the_error_names_groups_and_items_by_what_they_are():
+    with pytest.raises(InputError, match=r"labels: got no condition for 1 of 2 points"):
+        read_groups(["a", None], 2, "labels", group="condition", item="point")
