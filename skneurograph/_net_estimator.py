@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skneurograph._units import power_of_two
 from skneurograph.lazy import LazyWindows
 from skneurograph.training import (
     TrainingData,
@@ -34,6 +35,8 @@ __all__ = ["NetEstimator"]
 
 # Windows are evaluated in chunks of about this many elements of the largest tensor.
 _CHUNK_ELEMENTS = 8_000_000
+# A target that varies by less than so many times its precision does not vary.
+_ROUNDING = 8
 
 
 class NetEstimator(BaseEstimator):
@@ -176,11 +179,16 @@ class NetEstimator(BaseEstimator):
         outputs = np.asarray(y, dtype=np.float64)
         self._is_flat = outputs.ndim == 1
         outputs = outputs.reshape(len(outputs), -1)
-        self.y_mean_ = np.average(outputs[kept], axis=0, weights=weight[kept])
-        deviation = (outputs[kept] - self.y_mean_) ** 2
+        unit = power_of_two(np.abs(outputs[kept]).max(axis=0))
+        outputs = outputs / unit
+        mean = np.average(outputs[kept], axis=0, weights=weight[kept])
+        deviation = (outputs[kept] - mean) ** 2
         spread = np.sqrt(np.average(deviation, axis=0, weights=weight[kept]))
-        self.y_scale_ = np.where(spread > 0, spread, 1.0)
-        return (outputs - self.y_mean_) / self.y_scale_, weight, outputs.shape[1]
+        # What rounding leaves of a constant is no spread: predictions are then the constant.
+        precision = np.finfo(y.dtype if y.dtype.kind == "f" else np.float64).eps
+        spread[spread <= _ROUNDING * precision * np.abs(outputs[kept]).max(axis=0)] = 0.0
+        self.y_mean_, self.y_scale_ = mean * unit, spread * unit
+        return (outputs - mean) / np.where(spread > 0, spread, 1.0), weight, outputs.shape[1]
 
     def _predict_continuous(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         """Predict such a target in its own units, averaged over the members."""

@@ -414,3 +414,15 @@ def test_a_baseline_reads_lazy_windows():
     scores = cross_validate(model, lazy, y, cv=3, error_score="raise")["test_score"]
     expected = cross_validate(model, np.asarray(lazy), y, cv=3)["test_score"]
     np.testing.assert_array_equal(scores, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1e100])
+@pytest.mark.filterwarnings("error")
+def test_scaled_windows_do_not_depend_on_the_units(unit):
+    X = np.random.default_rng(0).normal(3, 2, size=(40, 3, 4))
+    expected = WindowScaler().fit_transform(X)
+    np.testing.assert_allclose(WindowScaler().fit_transform(X * unit), expected, rtol=1e-9)
+    scores = WindowPCA(n_components=2).fit_transform(X)
+    found = WindowPCA(n_components=2).fit_transform(X * unit)
+    np.testing.assert_allclose(found / unit, scores, rtol=1e-6, atol=1e-9)
+

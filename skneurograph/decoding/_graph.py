@@ -296,7 +296,7 @@ class GraphRegressor(RegressorPart, _GraphDecodingNet):
     Attributes
     ----------
     y_mean_, y_scale_ : ndarray of shape (n_outputs,)
-        Mean and standard deviation of the training targets.
+        Mean and standard deviation of the training targets; zero where a target is constant.
     graph_ : ndarray of shape (n_neurons, n_neurons)
         Mean inferred graph of the training windows (of at most 4,096 evenly spaced ones,
         fewer for many neurons). Entry ``[i, j]`` is the influence of sender ``j`` on

@@ -220,7 +220,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
     Attributes
     ----------
     y_mean_, y_scale_ : ndarray of shape (n_outputs,)
-        Mean and standard deviation of the training targets.
+        Mean and standard deviation of the training targets; zero where a target is constant.
     columns_ : ndarray of int
         Neurons recorded in training. Other identified neurons are ignored.
     net_ : skorch.NeuralNet

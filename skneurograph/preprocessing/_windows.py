@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph._units import power_of_two
 from skneurograph.lazy import LazyWindows
 from skneurograph.validation import check_windows, neuron_names
 
@@ -207,11 +208,15 @@ class WindowScaler(_WindowsToWindows):
         missing = np.repeat(np.isnan(windows).any(axis=2).T, windows.shape[2], axis=1)
         recorded = ~missing
         count = np.maximum(recorded.sum(axis=1), 1)
-        self.mean_ = np.where(recorded, values, 0).sum(axis=1) / count
-        centred = np.where(recorded, values - self.mean_[:, None], 0)
+        values = np.where(recorded, values, 0)
+        unit = power_of_two(np.abs(values).max(axis=1))
+        values /= unit[:, None]
+        mean = values.sum(axis=1) / count
+        centred = np.where(recorded, values - mean[:, None], 0)
         deviation = np.sqrt((centred**2).sum(axis=1) / count)
-        constant = deviation <= 1e-10 * np.abs(self.mean_)
-        self.scale_ = np.where(constant, 1.0, deviation)
+        constant = deviation <= 1e-10 * np.abs(mean)
+        self.mean_ = mean * unit
+        self.scale_ = np.where(constant, 1.0, deviation * unit)
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
@@ -361,7 +366,9 @@ class WindowPCA(_WindowsToWindows):
         windows, _ = self._checked(X, reset=True)
         frames = self._frames(windows)
         self.n_components_ = min(self.n_components, *frames.shape)
-        self._pca = PCA(self.n_components_, svd_solver="full").fit(frames)
+        self._unit = float(power_of_two(np.abs(frames).max()))
+        pca = PCA(self.n_components_, svd_solver="full")
+        self._pca = pca.fit(frames / self._unit)
         self.components_ = self._pca.components_
         self.explained_variance_ratio_ = self._pca.explained_variance_ratio_
         return self
@@ -379,7 +386,7 @@ class WindowPCA(_WindowsToWindows):
         """
         windows, is_flat = self._checked(X, reset=False)
         n_windows, _, n_times = windows.shape
-        scores = self._pca.transform(self._frames(windows))
+        scores = self._pca.transform(self._frames(windows) / self._unit) * self._unit
         scores = scores.reshape(n_windows, n_times, -1).transpose(0, 2, 1)
         return self._give(scores, X, is_flat)
 

@@ -532,3 +532,30 @@ def test_a_fitted_model_decodes_an_animal_that_lacks_some_of_its_neurons():
     assert test.neurons.tolist() == train.neurons.tolist()
     assert np.isnan(test.X[:, [0, 2]]).all()
     assert model.predict(test.X).shape == (27,)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 3e5, 1e200])
+def test_a_constant_target_is_predicted_as_it_is(unit):
+    X, _ = make_data(GraphRegressor)
+    for constant in (unit, -0.1 * unit):
+        rounded = constant * (1 + np.finfo(float).eps * np.tile([0, 1], 100))
+        predicted = GraphRegressor(**SMALL).fit(X, rounded).predict(X)
+        np.testing.assert_allclose(predicted, constant, rtol=1e-14)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 3e5, 1e200])
+def test_a_target_may_have_any_units(unit):
+    X, y = make_data(RecurrentRegressor)
+    y = y.astype(np.float64)
+    expected = RecurrentRegressor(**SMALL).fit(X, y).predict(X)
+    found = RecurrentRegressor(**SMALL).fit(X, y * unit).predict(X)
+    np.testing.assert_allclose(found / unit, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_one_constant_output_among_others_does_not_disturb_them():
+    X, y = make_data(GraphRegressor)
+    both = np.stack([y, np.full(200, 7e5)], axis=1)
+    model = GraphRegressor(**SMALL).fit(X, both)
+    assert model.y_scale_[1] == 0
+    np.testing.assert_allclose(model.predict(X)[:, 1], 7e5)
+    assert model.predict(X)[:, 0].std() > 0
