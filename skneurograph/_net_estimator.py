@@ -76,12 +76,13 @@ class NetEstimator(BaseEstimator):
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
             Windows of activity, roughly z-scored (`Recording.zscore`): nets do not scale.
-            A neuron with NaN in a window is missing in it. Two
+            A neuron with NaN (or a masked value) in a window is missing in it. Two
             dimensions are read as windows of one frame. float32 windows, as
             `sliding_windows` gives them, are trained in single precision, all others in
             double precision.
         y : array-like of shape (n_windows,)
-            Labels, or continuous behaviour (then also ``(n_windows, n_outputs)``).
+            Labels, none missing, or continuous behaviour (then also
+            ``(n_windows, n_outputs)``).
         sample_weight : array-like of shape (n_windows,), optional
             A weight of two counts as the window standing there twice.
         groups : array-like of shape (n_windows,), optional

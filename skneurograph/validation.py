@@ -7,15 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import (
     _check_sample_weight,
+    _check_y,
     check_array,
     check_consistent_length,
     validate_data,
 )
 
+from skneurograph._containers import (
+    column_names,
+    read_numeric_target,
+    read_target_labels,
+    read_windows,
+)
+from skneurograph.inputs import InputError, read_groups
 from skneurograph.lazy import LazyWindows
 
 __all__ = [
@@ -23,11 +32,14 @@ __all__ = [
     "check_identities",
     "check_weights",
     "check_windows",
+    "groups_needed",
     "neuron_names",
     "recorded_columns",
 ]
 
 _NO_VALUE = "no_validation"
+# Sums of many squares of such numbers are within double precision.
+_LARGEST = 1e140
 
 
 def check_windows(
@@ -41,6 +53,10 @@ def check_windows(
 ) -> tuple[NDArray | LazyWindows, Any]:
     """Validate windows (and a target), and remember or check their shape.
 
+    Masked values are NaN. The columns of a table, the neurons of an xarray.DataArray and the
+    columns of a pynapple.TsdFrame, if they are text, become ``feature_names_in_``, against
+    which later windows are checked as scikit-learn does it.
+
     Parameters
     ----------
     estimator : estimator
@@ -49,7 +65,7 @@ def check_windows(
 or LazyWindows
         Two dimensions are read as windows of one frame.
     y : array-like, optional
-        Target, checked together with ``X``.
+        Target, checked together with ``X``: numbers for a regressor, else labels.
     reset : bool
         True in ``fit``.
     min_times : int, default=1
@@ -67,58 +83,21 @@ or LazyWindows
     ------
     ValueError
         If there are infinities, other than two or three dimensions, or other neurons or
-        frames than in ``fit``.
+        frames than in ``fit``; if windows differ in shape, if named dimensions stand in
+        another order, or if a label is missing.
     """
+    columns = column_names(X)
+    X = (
+        _check_lazy(estimator, X, reset)
+        if isinstance(X, LazyWindows)
+        else _check_array(estimator, X, reset)
+    )
     target: Any = None
-    if isinstance(X, LazyWindows):
-        if not isinstance(y, str):
-            target = _check_target(estimator, y, nan_in_y)
-            check_consistent_length(X, target)
-        if len(X) == 0:
-            raise ValueError(
-                "Found array with 0 sample(s) (shape=" + str(X.shape) + ") while a minimum of 1 "
-                f"is required by {type(estimator).__name__}."
-            )
-        if X.has_infinity():
-            raise ValueError("Input X contains infinity.")
-        if reset:
-            estimator.n_features_in_ = X.shape[1]
-            if hasattr(estimator, "feature_names_in_"):
-                del estimator.feature_names_in_
-    else:
-        if not reset and getattr(X, "ndim", 0) == 3:
-            # Before scikit-learn speaks of features: its own checks only know two dimensions.
-            _check_shape(estimator, X.shape, reset=False)
-        options: dict[str, Any] = {
-            "allow_nd": True,
-            "dtype": [np.float64, np.float32],
-            "ensure_all_finite": "allow-nan",
-            "reset": reset,
-        }
-        if isinstance(y, str) and y == _NO_VALUE:
-            X = validate_data(estimator, X, **options)
-        elif nan_in_y:
-            X = validate_data(estimator, X, **options)
-            target = _check_target(estimator, y, nan_in_y)
-            check_consistent_length(X, target)
-        else:
-            tags = estimator.__sklearn_tags__()
-            X, target = validate_data(
-                estimator,
-                X,
-                y,
-                multi_output=bool(tags.target_tags.multi_output),
-                y_numeric=tags.estimator_type == "regressor",
-                **options,
-            )
-        if X.ndim == 2:
-            X = X[:, :, None]
-        if X.ndim != 3:
-            raise ValueError(
-                f"Found array with dim {X.ndim}, while {type(estimator).__name__} expected "
-                "windows of shape (n_windows, n_neurons, n_times), or 2 dimensions for windows "
-                "of one frame."
-            )
+    if not (isinstance(y, str) and y == _NO_VALUE):
+        if nan_in_y and columns is not None:
+            _check_columns(y, columns)
+        target = _check_target(estimator, y, nan_in_y)
+        check_consistent_length(X, target)
     _check_shape(estimator, X.shape, reset=reset)
     if X.shape[2] < min_times:
         raise ValueError(
@@ -130,26 +109,104 @@ or LazyWindows
     return X, target
 
 
-def _check_target(estimator: BaseEstimator, y: Any, allow_nan: bool) -> NDArray:
-    """Validate a target; with ``allow_nan`` it holds numbers, of up to three dimensions."""
+def _check_lazy(estimator: BaseEstimator, X: LazyWindows, reset: bool) -> LazyWindows:
+    if len(X) == 0:
+        raise ValueError(
+            "Found array with 0 sample(s) (shape=" + str(X.shape) + ") while a minimum of 1 "
+            f"is required by {type(estimator).__name__}."
+        )
+    if X.has_infinity():
+        raise ValueError("Input X contains infinity.")
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        if hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+    return X
+
+
+def _check_array(estimator: BaseEstimator, X: Any, reset: bool) -> NDArray:
+    """Validate windows by scikit-learn, and give them with three dimensions."""
+    X, neurons = read_windows(X)
+    if not reset and getattr(X, "ndim", 0) == 3:
+        # Before scikit-learn speaks of features: its own checks only know two dimensions.
+        _check_shape(estimator, X.shape, reset=False)
+    options: dict[str, Any] = {
+        "allow_nd": True,
+        "dtype": [np.float64, np.float32],
+        "ensure_all_finite": "allow-nan",
+    }
+    try:
+        if neurons is None:
+            X = validate_data(estimator, X, reset=reset, **options)
+        else:
+            names = pd.DataFrame(columns=neurons)
+            validate_data(estimator, names, skip_check_array=True, reset=reset)
+            X = check_array(X, estimator=estimator, input_name="X", **options)
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        text = str(error).partition(": ")[2]
+        raise InputError("X", f"text ({text})", "the activity of neurons, numbers") from error
+    if X.dtype == np.float64 and X.size:
+        largest = max(np.fmax.reduce(X, axis=None), -np.fmin.reduce(X, axis=None))
+        if largest > _LARGEST:
+            raise InputError(
+                "X", f"values as large as {largest:.3g}", "numbers whose squares are finite"
+            )
+    if X.ndim == 2:
+        X = X[:, :, None]
+    if X.ndim != 3:
+        raise ValueError(
+            f"Found array with dim {X.ndim}, while {type(estimator).__name__} expected "
+            "windows of shape (n_windows, n_neurons, n_times), or 2 dimensions for windows "
+            "of one frame."
+        )
+    return X
+
+
+def _check_columns(y: Any, columns: list[str]) -> None:
+    """Refuse a table of following frames whose neurons stand in another order than in X."""
+    names = column_names(y)
+    if names is not None and names != columns and sorted(names) == sorted(columns):
+        raise InputError(
+            "y", "the columns of X in another order", "the order of X; use y[X.columns]"
+        )
+
+
+def _check_target(estimator: BaseEstimator, y: Any, nan_in_y: bool) -> NDArray:
+    """Validate a target; with ``nan_in_y`` it holds numbers, of up to three dimensions."""
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, "
             "but the target y is None."
         )
-    return check_array(
-        y,
-        ensure_2d=False,
-        allow_nd=allow_nan,
-        dtype=np.float64 if allow_nan else None,
-        ensure_all_finite="allow-nan" if allow_nan else True,
-        input_name="y",
+    if nan_in_y:
+        return check_array(
+            read_numeric_target(y),
+            ensure_2d=False,
+            allow_nd=True,
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            input_name="y",
+        )
+    tags = estimator.__sklearn_tags__()
+    is_numeric = tags.estimator_type == "regressor"
+    return _check_y(
+        read_numeric_target(y) if is_numeric else read_target_labels(y),
+        multi_output=bool(tags.target_tags.multi_output),
+        y_numeric=is_numeric,
+        estimator=estimator,
     )
 
 
 def _check_shape(estimator: BaseEstimator, shape: tuple[int, ...], *, reset: bool) -> None:
     name = type(estimator).__name__
     _, n_neurons, n_times = shape
+    if n_neurons == 0:
+        raise ValueError(
+            f"X has 0 neurons; {name} needs at least 1: sliding_windows(recordings, ...) gives "
+            "those that are named in some recording, with neurons='all' unnamed ones, too"
+        )
     if n_times == 0:
         raise ValueError(f"X has windows of 0 frames; {name} needs at least 1")
     if reset:
@@ -195,29 +252,25 @@ def check_identities(
 
 
 def check_groups(groups: Any, n_windows: int) -> NDArray | None:
-    """Validate the organism of each window.
+    """Validate the organism of each window; None stays None.
 
     Raises
     ------
     ValueError
-        If there is not exactly one group per window, or groups cannot be compared.
+        If there is not exactly one group per window, if one is missing (NaN, NaT, None,
+        masked, ``''``), or if they are of mixed types.
     """
-    if groups is None:
-        return None
-    groups = np.asarray(groups)
-    if groups.shape != (n_windows,):
-        raise ValueError(
-            f"groups: got shape {groups.shape}; expected the organism of each window, "
-            f"shape ({n_windows},)"
-        )
-    if groups.dtype == object:
-        try:
-            np.unique(groups)
-        except TypeError as error:
-            raise ValueError(
-                "groups: names of organisms must be of one type, all strings or all numbers"
-            ) from error
-    return groups
+    return None if groups is None else read_groups(groups, n_windows)
+
+
+def groups_needed(estimator: BaseEstimator, fitted_with: str, wanted: str) -> ValueError:
+    """Make the error for windows without groups that an estimator cannot read without them."""
+    return ValueError(
+        f"groups: not given, but {type(estimator).__name__} was fitted with {fitted_with}; give "
+        f"{wanted}. A Pipeline passes them on with metadata routing, "
+        "sklearn.set_config(enable_metadata_routing=True) and predict(X, groups=groups); "
+        "scikit-learn's named scorers never do, but score and scoring=None do"
+    )
 
 
 def neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]:
@@ -281,7 +334,10 @@ def check_weights(sample_weight: Any, n_windows: int) -> NDArray[np.float64]:
         If there is not one per window, if one is negative, or if all are zero.
     """
     weight: NDArray[np.float64] = _check_sample_weight(
-        sample_weight, np.zeros(n_windows), dtype=np.float64, ensure_non_negative=True
+        read_numeric_target(sample_weight, "sample_weight"),
+        np.zeros(n_windows),
+        dtype=np.float64,
+        ensure_non_negative=True,
     )
     if not weight.any():
         raise ValueError("sample_weight: all weights are zero, no window counts")

@@ -7,7 +7,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
@@ -302,7 +301,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
             If the states of a group fall into pieces that no neighbours connect.
         """
         windows = self._start(X)
-        groups = self._labels(groups, len(windows))
+        groups = check_groups(groups, len(windows))
         self.groups_ = None if groups is None else np.unique(groups)
         options = self._flow_options()
         seed = draw_seeds(self.random_state, 1)[0]
@@ -376,7 +375,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "net_")
         windows = self._finite(check_windows(self, X, reset=False)[0])
-        labels = self._known_groups(self._labels(groups, len(windows)), len(windows))
+        labels = self._known_groups(check_groups(groups, len(windows)), len(windows))
         points, vectors, _ = self._states(windows)
         scores = self._scaler.transform(self._atlas.features(points, vectors, labels))
         encoder = self.net_.module_.encoder.eval()
@@ -445,16 +444,6 @@ class MARBLE(TransformerMixin, BaseEstimator):
                 "components"
             )
         return windows
-
-    @staticmethod
-    def _labels(groups: ArrayLike | None, n_windows: int) -> NDArray | None:
-        labels = check_groups(groups, n_windows)
-        if labels is not None and (pd.isna(labels).any() or len(set(map(type, labels))) > 1):
-            raise ValueError(
-                "groups: got missing labels, or labels of several types; expected the condition or "
-                "animal of each window"
-            )
-        return labels
 
     def _flow_options(self) -> FlowOptions:
         dimension = self.manifold_dimension

@@ -35,8 +35,8 @@ class _WindowTransformer(TransformerMixin, BaseEstimator):
     def _checked(self, X: Any, *, reset: bool) -> tuple[NDArray[np.floating], bool]:
         if not reset:
             check_is_fitted(self)
-        n_dims = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         windows, _ = check_windows(self, X, reset=reset)
+        n_dims = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
         # Contiguous, since the order of sums, and so the last bits, follows the strides.
         return np.ascontiguousarray(windows), n_dims == 2
 

@@ -6,6 +6,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -559,3 +560,11 @@ def test_one_constant_output_among_others_does_not_disturb_them():
     assert model.y_scale_[1] == 0
     np.testing.assert_allclose(model.predict(X)[:, 1], 7e5)
     assert model.predict(X)[:, 0].std() > 0
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", np.ma.masked], ids=repr)
+def test_a_missing_label_is_no_class(missing):
+    X, y = make_data(GraphClassifier, n_windows=60)
+    labels = [missing if k in (3, 40) else label for k, label in enumerate(y)]
+    with pytest.raises(ValueError, match=r"y: got no label for 2 of 60 windows .* position 3"):
+        GraphClassifier(**SMALL).fit(X, labels)
