@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph._units import power_of_two
 from skneurograph.lazy import LazyWindows
 from skneurograph.training import (
@@ -62,6 +63,7 @@ class NetEstimator(BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,

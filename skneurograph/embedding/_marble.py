@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph._containers import check_alignment
+from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.embedding._atlas import Atlas, FlowOptions
 from skneurograph.embedding._features import FeatureScaler
@@ -267,6 +269,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -374,6 +377,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
             If an unseen group has fewer windows than ``n_neighbors``, or falls into pieces.
         """
         check_is_fitted(self, "net_")
+        check_alignment(X=X, groups=groups)
         windows = self._finite(check_windows(self, X, reset=False)[0])
         labels = self._known_groups(check_groups(groups, len(windows)), len(windows))
         points, vectors, _ = self._states(windows)

@@ -21,6 +21,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
+from skneurograph._containers import check_alignment
+from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.embedding._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding._sequences import Rows, Snapshots, rows_side_by_side, split_sequences
@@ -253,6 +255,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -495,6 +498,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
     ) -> tuple[NDArray | LazyWindows, list[Rows]]:
         check_is_fitted(self, "net_")
+        check_alignment(X=X, groups=groups)
         windows = check_windows(self, X, reset=False, min_times=LEAST_FRAMES)[0]
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 

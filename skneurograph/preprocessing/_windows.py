@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph._units import power_of_two
 from skneurograph.lazy import LazyWindows
 from skneurograph.validation import check_windows, neuron_names
@@ -118,6 +119,7 @@ class FlattenWindows(_WindowTransformer):
     def __init__(self, *, neurons: Sequence[str] | None = None) -> None:
         self.neurons = neurons
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
         """Remember the shape of a window.
@@ -191,6 +193,7 @@ class WindowScaler(_WindowsToWindows):
     ((50, 3, 8), True)
     """
 
+    @all_or_nothing
     def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
         """Learn mean and standard deviation of each neuron.
 
@@ -271,6 +274,7 @@ class WindowImputer(_WindowsToWindows):
     def __init__(self, *, strategy: Literal["mean", "zero"] = "mean") -> None:
         self.strategy = strategy
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
         """Learn the values to fill in.
@@ -350,6 +354,7 @@ class WindowPCA(_WindowsToWindows):
     def __init__(self, *, n_components: int = 10) -> None:
         self.n_components = n_components
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
         """Find the components over all frames of the training windows.
