@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skneurograph._fitting import all_or_nothing
+from skneurograph._torch_state import resolve_device, seeded, usual_torch
 from skneurograph._units import power_of_two
 from skneurograph.lazy import LazyWindows
 from skneurograph.training import (
@@ -26,8 +27,6 @@ from skneurograph.training import (
     draw_seeds,
     hold_out,
     keep_record,
-    resolve_device,
-    seeded,
     train,
 )
 from skneurograph.validation import check_groups, check_weights, check_windows, recorded_columns
@@ -265,16 +264,17 @@ class NetEstimator(BaseEstimator):
         chunk = max(1, _CHUNK_ELEMENTS // per_window)
         run = module if method == "__call__" else getattr(module, method)
         module.eval()
-        with torch.inference_mode():
-            for start in range(0, len(windows), chunk):
-                rows = slice(start, min(start + chunk, len(windows)))
-                part = cut_windows(windows, rows, None)
-                columns = self._prediction_columns(part)
-                if columns is not None:
-                    part = part[:, columns]
+        for start in range(0, len(windows), chunk):
+            rows = slice(start, min(start + chunk, len(windows)))
+            part = cut_windows(windows, rows, None)
+            columns = self._prediction_columns(part)
+            if columns is not None:
+                part = part[:, columns]
+            with usual_torch(), torch.inference_mode():
                 # A copy: torch refuses read-only memory.
                 tensor = torch.tensor(part, dtype=parameter.dtype, device=parameter.device)
-                yield rows, run(tensor, *arguments, *self._inputs(columns)), columns
+                output = run(tensor, *arguments, *self._inputs(columns))
+            yield rows, output, columns
 
     def _elements_per_window(self) -> int:
         per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,46 +28,12 @@ __all__ = [
     "hold_out",
     "keep_record",
     "loss_curve",
-    "resolve_device",
-    "seeded",
     "train",
 ]
 
 # Small data are revisited within an epoch until it has this many steps, so that
 # `max_epochs` means a comparable amount of training for 30 windows and for 30,000.
 _MIN_STEPS_PER_EPOCH = 16
-
-
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn ``"auto"`` into CUDA where there is one, and anything else into a device."""
-    if isinstance(device, str) and device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f"device: got {device!r}; expected 'auto', 'cpu', 'cuda', 'cuda:0', ..."
-        ) from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device: got {device!r}, but torch sees no CUDA device; use 'auto'")
-    return chosen
-
-
-# torch's generators belong to the process: fits in several threads must take turns.
-_GENERATORS = threading.RLock()
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch within the block and leave its global generators as they were."""
-    on_cuda = device.type == "cuda"
-    index = torch.cuda.current_device() if on_cuda and device.index is None else device.index
-    with _GENERATORS, torch.random.fork_rng(devices=[index] if on_cuda else []):
-        # torch.manual_seed would reach the generators of devices that are not saved here.
-        torch.random.default_generator.manual_seed(seed)
-        if on_cuda:
-            torch.cuda.default_generators[index].manual_seed(seed)
-        yield
 
 
 def draw_seeds(random_state: Any, n_seeds: int) -> list[int]:

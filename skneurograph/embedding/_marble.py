@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from skneurograph._containers import check_alignment
 from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
+from skneurograph._torch_state import resolve_device, seeded, usual_torch
 from skneurograph.embedding._atlas import Atlas, FlowOptions
 from skneurograph.embedding._features import FeatureScaler
 from skneurograph.lazy import LazyWindows
@@ -27,8 +28,6 @@ from skneurograph.training import (
     draw_seeds,
     keep_record,
     loss_curve,
-    resolve_device,
-    seeded,
     train,
 )
 from skneurograph.validation import check_groups, check_windows
@@ -270,6 +269,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @all_or_nothing
+    @usual_torch()
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -348,6 +348,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self._atlas.settle(self.diffusion_time_)
         return self
 
+    @usual_torch()
     def transform(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
     ) -> NDArray[np.floating]:

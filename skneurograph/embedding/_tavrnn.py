@@ -24,6 +24,7 @@ from torch import Tensor
 from skneurograph._containers import check_alignment
 from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
+from skneurograph._torch_state import resolve_device, seeded, usual_torch
 from skneurograph.embedding._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding._sequences import Rows, Snapshots, rows_side_by_side, split_sequences
 from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
@@ -36,8 +37,6 @@ from skneurograph.training import (
     draw_seeds,
     keep_record,
     loss_curve,
-    resolve_device,
-    seeded,
     train,
 )
 from skneurograph.validation import check_groups, check_windows
@@ -256,6 +255,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @all_or_nothing
+    @usual_torch()
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
@@ -346,6 +346,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Learn from windows and embed them, as ``fit`` and then `transform` would."""
         return self.fit(X, y, groups=groups).transform(X, groups=groups)
 
+    @usual_torch()
     def transform(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
     ) -> NDArray[np.floating]:
@@ -370,6 +371,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             embedding[rows] = walk.mean[:, 0].cpu().numpy()
         return embedding
 
+    @usual_torch()
     @torch.no_grad()
     def embed_neurons(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None
@@ -401,6 +403,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             embedding[rows[:, None], columns] = part
         return embedding
 
+    @usual_torch()
     @torch.no_grad()
     def score(
         self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None

@@ -1,0 +1,62 @@
+"""What torch keeps for the whole process: generators, default precision, default device."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+
+__all__ = ["resolve_device", "seeded", "usual_torch"]
+
+# torch's generators and defaults belong to the process: fits in several threads must take turns.
+_PROCESS = threading.RLock()
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """Turn ``"auto"`` into CUDA where there is one, and anything else into a device."""
+    if isinstance(device, str) and device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device: got {device!r}; expected 'auto', 'cpu', 'cuda', 'cuda:0', ..."
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: got {device!r}, but torch sees no CUDA device; use 'auto'")
+    return chosen
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """Compute as in a fresh process, whatever precision, device or gradient mode is set.
+
+    Within the block tensors are made in single precision and on the CPU, unless they say
+    otherwise, and gradients are recorded; afterwards everything is as it was.
+    """
+    with ExitStack() as changed:
+        if torch.is_inference_mode_enabled():
+            changed.enter_context(torch.inference_mode(False))
+        changed.enter_context(torch.enable_grad())
+        if torch.get_default_device().type != "cpu":
+            changed.enter_context(torch.device("cpu"))
+        if torch.get_default_dtype() != torch.float32:
+            changed.enter_context(_PROCESS)
+            changed.callback(torch.set_default_dtype, torch.get_default_dtype())
+            torch.set_default_dtype(torch.float32)
+        yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch within the block, and leave its global generators and defaults as they were."""
+    on_cuda = device.type == "cuda"
+    index = torch.cuda.current_device() if on_cuda and device.index is None else device.index
+    with _PROCESS, usual_torch(), torch.random.fork_rng(devices=[index] if on_cuda else []):
+        # torch.manual_seed would reach the generators of devices that are not saved here.
+        torch.random.default_generator.manual_seed(seed)
+        if on_cuda:
+            torch.cuda.default_generators[index].manual_seed(seed)
+        yield
