@@ -96,7 +96,8 @@ class NetEstimator(BaseEstimator):
         Raises
         ------
         ValueError
-            If the input does not fit; the message names the argument.
+            If the input does not fit; the message names the argument. If training diverged,
+            its loss or a parameter being NaN or infinite.
         """
         windows, labels = check_windows(self, X, y, reset=True)
         return self._fit_windows(windows, labels, sample_weight, groups)
@@ -144,7 +145,7 @@ class NetEstimator(BaseEstimator):
                 ),
                 seed,
             )
-        keep_record(self, kept="best state", stacklevel=3)
+        keep_record(self, stacklevel=3)
         self._finish(data)
         return self
 
@@ -274,8 +275,17 @@ class NetEstimator(BaseEstimator):
                 # A copy: torch refuses read-only memory.
                 tensor = torch.tensor(part, dtype=parameter.dtype, device=parameter.device)
                 output = run(tensor, *arguments, *self._inputs(columns))
+                _check_finite(output, part)
             yield rows, output, columns
 
     def _elements_per_window(self) -> int:
         per_member = self.n_features_in_ * max(self.n_times_in_, self.hidden_size)
         return int(getattr(self, "n_members", 1) * per_member)
+
+
+def _check_finite(output: Tensor, windows: NDArray) -> None:
+    if not torch.isfinite(output).all():
+        raise ValueError(
+            f"X: values as large as {np.nanmax(np.abs(windows)):.3g} make the output of the net "
+            "NaN or infinite; scale the windows as those of fit (Recording.zscore, WindowScaler)"
+        )

@@ -217,6 +217,7 @@ class _Net(NeuralNet):
     """A skorch net that reads `TrainingData` and weighs its loss per window."""
 
     interrupted_ = False
+    diverged_ = False
 
     def __init__(
         self,
@@ -232,6 +233,9 @@ class _Net(NeuralNet):
     def fit_loop(self, *args: Any, **kwargs: Any) -> NeuralNet:
         try:
             return super().fit_loop(*args, **kwargs)
+        except _DivergedError:
+            self.diverged_ = True
+            return self
         except KeyboardInterrupt:
             # skorch ends training quietly and keeps the state; remember that it was cut
             # short. Its own early stopping interrupts in the same way.
@@ -267,6 +271,24 @@ class _Net(NeuralNet):
         self, X: tuple[BatchSource, BatchSource | None], y: Any = None, **fit_params: Any
     ) -> tuple[BatchSource, BatchSource | None]:
         return X
+
+
+class _DivergedError(Exception):
+    """Training has left the finite numbers; it never leaves `_Net.fit_loop`."""
+
+
+class _StopIfDiverged(Callback):
+    """End training after the first epoch whose losses or parameters are not finite."""
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        epoch = net.history[-1]
+        losses = [epoch[name] for name in ("train_loss", "valid_loss") if name in epoch]
+        if not (np.isfinite(losses).all() and _is_finite(net.module_)):
+            raise _DivergedError
+
+
+def _is_finite(module: nn.Module) -> bool:
+    return all(bool(torch.isfinite(parameter).all()) for parameter in module.parameters())
 
 
 class _ProgressBar(Callback):
@@ -352,7 +374,8 @@ def train(
 
     The learning rate follows one cycle: it rises over the first twentieth of the steps and
     falls to zero along a cosine. An interrupt from the keyboard ends training and keeps the best
-    state so far (by validation loss), or the current one without validation.
+    state so far (by validation loss), or the current one without validation. The first epoch
+    that is not finite ends it, too.
 
     Parameters
     ----------
@@ -369,6 +392,16 @@ def train(
     Returns
     -------
     skorch.NeuralNet
+
+    Raises
+    ------
+    ValueError
+        If the loss or a parameter became NaN or infinite, and no finite state was kept.
+
+    Warns
+    -----
+    UserWarning
+        If that happened, but the best state of an earlier epoch is kept.
     """
     n_steps = int(options.max_epochs * data.n_steps(options.batch_size)) + 1
     if n_steps == 20:
@@ -384,7 +417,9 @@ def train(
                 cycle_momentum=False,
                 step_every="batch",
             ),
-        )
+        ),
+        # Before early stopping, which must not take such a state for the best.
+        ("stop_if_diverged", _StopIfDiverged()),
     ]
     if validation is not None:
         stopping = EarlyStopping(patience=options.patience, load_best=True, sink=_silent)
@@ -409,22 +444,53 @@ def train(
         verbose=max(0, options.verbose - 1),
     )
     net.initialize()
-    return net.partial_fit((data, validation), None)
+    net.partial_fit((data, validation), None)
+    _explain_divergence(net, options)
+    return net
+
+
+def _explain_divergence(net: _Net, options: TrainingOptions) -> None:
+    """Raise an error if training ended with numbers that are not finite, or warn if it did not."""
+    kept = _is_finite(net.module_)
+    if kept and not net.diverged_:
+        return
+    explanation = (
+        f"training diverged in epoch {max(1, len(net.history))}: the loss or a parameter of the "
+        f"net is NaN or infinite (learning_rate={options.learning_rate:g}). Scale the data "
+        "(Recording.zscore, WindowScaler), lower learning_rate, or use less extreme class_weight "
+        "or sample_weight"
+    )
+    best = _best_epoch(net)
+    if best is None or not kept:
+        raise ValueError(explanation)
+    warnings.warn(f"{explanation}. The best state, of epoch {best}, is kept", UserWarning, 4)
+
+
+def _best_epoch(net: NeuralNet) -> int | None:
+    """Epoch whose state early stopping kept as the best; None without one."""
+    for _, callback in net.callbacks_:
+        is_kept = isinstance(callback, EarlyStopping) and callback.load_best
+        if is_kept and callback.best_epoch_:
+            return int(callback.best_epoch_)
+    return None
 
 
 def _silent(*args: Any, **kwargs: Any) -> None:
     """Drop what skorch would print."""
 
 
-def keep_record(estimator: Any, *, kept: str, stacklevel: int) -> None:
+def keep_record(estimator: Any, *, stacklevel: int) -> None:
     """Set ``n_epochs_`` and ``interrupted_`` from ``net_``, and warn of an interrupt.
 
-    ``kept`` says which state is left; ``stacklevel`` is that of the caller.
+    ``stacklevel`` is that of the caller.
     """
-    estimator.n_epochs_ = len(estimator.net_.history)
-    estimator.interrupted_ = estimator.net_.interrupted_
+    net = estimator.net_
+    estimator.n_epochs_ = len(net.history)
+    estimator.interrupted_ = net.interrupted_
     if estimator.interrupted_:
         pass_on_interrupt()
+        best = _best_epoch(net)
+        kept = "current state" if best is None else f"best state, of epoch {best},"
         warnings.warn(
             f"training was interrupted in epoch {estimator.n_epochs_}: the {kept} is kept",
             UserWarning,

@@ -139,7 +139,8 @@ class GraphClassifier(ClassifierPart, _GraphDecodingNet):
     n_epochs_ : int
         Epochs trained.
     interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
+        Whether training was interrupted from the keyboard; the best state so far is kept with
+        ``patience``, else the current one.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 
@@ -309,7 +310,8 @@ class GraphRegressor(RegressorPart, _GraphDecodingNet):
     n_epochs_ : int
         Epochs trained.
     interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
+        Whether training was interrupted from the keyboard; the best state so far is kept with
+        ``patience``, else the current one.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 

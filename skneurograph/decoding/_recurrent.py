@@ -101,7 +101,8 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
     n_epochs_ : int
         Epochs trained.
     interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
+        Whether training was interrupted from the keyboard; the best state so far is kept with
+        ``patience``, else the current one.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 
@@ -228,7 +229,8 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
     n_epochs_ : int
         Epochs trained.
     interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
+        Whether training was interrupted from the keyboard; the best state so far is kept with
+        ``patience``, else the current one.
     n_features_in_, n_times_in_ : int
         Neurons and frames of the training windows.
 

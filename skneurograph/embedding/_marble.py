@@ -529,7 +529,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self.loss_curve_ = loss_curve(self.net_)
         self.diffusion_time_ = time if module.grid is None else float(module.grid.time.detach())
         self.temperature_ = float(torch.exp(module.log_temperature.detach()))
-        keep_record(self, kept="state so far", stacklevel=3)
+        keep_record(self, stacklevel=3)
 
     def _known_groups(self, groups: NDArray | None, n_windows: int) -> NDArray | None:
         """Check the groups of windows to transform against those of ``fit``."""

@@ -327,7 +327,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 TrainingOptions.of(self, device),
                 seed,
             )
-        keep_record(self, kept="state so far", stacklevel=2)
+        keep_record(self, stacklevel=2)
         self.loss_curve_ = loss_curve(self.net_)
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)

@@ -535,6 +535,75 @@ def test_a_fitted_model_decodes_an_animal_that_lacks_some_of_its_neurons():
     assert model.predict(test.X).shape == (27,)
 
 
+class Spoil(Callback):
+    """Set a parameter of one member of the ensemble to NaN in one epoch."""
+
+    def __init__(self, epoch, value=torch.nan):
+        self.epoch, self.value = epoch, value
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch:
+            net.module_.readout.weight.data[0] = self.value
+
+
+@pytest.mark.parametrize("model", DECODERS)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_a_diverged_member_ends_training_at_once_with_an_error(model, value):
+    X, y = make_data(model)
+    spoil = Spoil(epoch=2, value=value)
+    epochs = CountEpochs()
+    fitted = model(**{**SMALL, "max_epochs": 50, "callbacks": [spoil, epochs]})
+    with pytest.raises(ValueError, match=r"diverged in epoch 2: .*learning_rate=.*zscore"):
+        fitted.fit(X, y)
+    assert epochs.started == 2
+    assert not hasattr(fitted, "net_")
+
+
+class CountEpochs(Callback):
+    started = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.started += 1
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_what_overflows_is_a_diverged_training(model):
+    X, y = make_data(model)
+    with pytest.raises(ValueError, match="training diverged"):
+        model(**{**SMALL, "learning_rate": 1e30}).fit(X, y)
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_a_net_that_diverges_late_keeps_its_best_state_and_says_so(model):
+    X, y = make_data(model)
+    options = {**SMALL, "max_epochs": 20, "patience": 20}
+    with pytest.warns(UserWarning, match=r"diverged in epoch 6.* best state, of epoch \d, is kept"):
+        fitted = model(**options, callbacks=[Spoil(epoch=6)]).fit(X, y)
+    losses = np.array(fitted.net_.history[:, "valid_loss"])
+    short = model(**options, callbacks=[InterruptAfter(5)])
+    with pytest.warns(UserWarning, match="interrupted in epoch 5: the best state, of epoch"):
+        short.fit(X, y)
+    assert losses[:5].tolist() == short.net_.history[:, "valid_loss"]
+    assert fitted.interrupted_ is False
+    np.testing.assert_array_equal(fitted.predict(X), short.predict(X))
+
+
+def test_an_interrupt_says_which_state_is_kept():
+    X, y = make_data(GraphClassifier)
+    model = GraphClassifier(callbacks=[InterruptAfter(2)], **SMALL)
+    with pytest.warns(UserWarning, match="interrupted in epoch 2: the current state is kept"):
+        model.fit(X, y)
+
+
+def test_windows_that_make_the_output_infinite_are_refused_by_name():
+    X, y = make_data(GraphRegressor)
+    fitted = GraphRegressor(**SMALL).fit(X, y)
+    with pytest.raises(ValueError, match=r"^X: values as large as .* output of the net NaN"):
+        fitted.predict(np.where(np.arange(200)[:, None, None] == 7, np.float32(3e38), X))
+    with pytest.raises(ValueError, match=r"^X: got values as large as 1e\+200"):
+        fitted.fit(np.full(X.shape, 1e200), y)
+
+
 @pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 3e5, 1e200])
 def test_a_constant_target_is_predicted_as_it_is(unit):
     X, _ = make_data(GraphRegressor)
