@@ -122,6 +122,11 @@ class NetEstimator(BaseEstimator):
         columns = self._used_columns()
         self._prepare(windows[kept], weight[kept])
         target, weight, n_outputs = self._encode_target(labels, weight, kept)
+        if weight[kept].sum() == 0:
+            raise ValueError(
+                "the windows to train on all have weight zero (class_weight or sample_weight), or "
+                "do so once some are held out; use other weights, or patience=None"
+            )
         if held is not None:
             self._check_held_out(target[kept], target[held], weight[held])
         dtype = np.float64 if windows.dtype == np.float64 else np.float32

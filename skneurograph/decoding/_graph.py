@@ -95,7 +95,8 @@ class GraphClassifier(ClassifierPart, _GraphDecodingNet):
     label_smoothing : float, default=0.1
         Weight of the uniform distribution in the training targets.
     class_weight : {"balanced"}, dict or None, default=None
-        ``"balanced"`` weighs classes inversely to their frequency.
+        ``"balanced"`` weighs classes inversely to their frequency; a dict gives the weight of
+        every class.
     learning_rate : float, default=0.006
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01

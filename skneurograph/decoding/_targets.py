@@ -43,11 +43,12 @@ class ClassifierPart(ClassifierMixin):
                 UserWarning,
                 stacklevel=4,
             )
-        if self.class_weight is not None:
+        if isinstance(self.class_weight, dict):
+            weight = weight * _weight_of_classes(self.class_weight, self.classes_)[encoded]
+        elif self.class_weight is not None:
             per_class = np.ones(n_classes)
             # A class that is only held out has no frequency to balance.
-            is_balanced = self.class_weight == "balanced"
-            present = np.unique(encoded[kept]) if is_balanced else np.arange(n_classes)
+            present = np.unique(encoded[kept])
             per_class[present] = compute_class_weight(
                 self.class_weight,
                 classes=self.classes_[present],
@@ -92,6 +93,38 @@ class ClassifierPart(ClassifierMixin):
         """
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]
+
+
+def _weight_of_classes(given: dict[Any, float], classes: NDArray) -> NDArray[np.float64]:
+    """Give the weight of each class, and say which of them make no sense."""
+    weights: dict[Any, Any] = {
+        (key.decode() if isinstance(key, bytes) else key): value for key, value in given.items()
+    }
+    for label, weight in weights.items():
+        is_number = isinstance(weight, Real) and not isinstance(weight, (bool, np.bool_))
+        if not (is_number and 0 <= weight < np.inf):
+            raise ValueError(
+                f"class_weight: got {weight!r} for class {label!r}; expected a positive number"
+            )
+    names = classes.tolist()
+    lacking = [label for label in names if label not in weights]
+    if lacking:
+        raise ValueError(
+            f"class_weight: got weights for {list(weights)}, none for {lacking}; expected one for "
+            f"every class of y, {names}"
+        )
+    found = np.array([weights[label] for label in names], dtype=np.float64)
+    if not found.any():
+        raise ValueError(
+            f"class_weight: got zero for every class, {names}; expected positive numbers"
+        )
+    never = [label for label in names if weights[label] == 0]
+    unknown = [label for label in weights if label not in names]
+    told = [f"got zero for {never}, which the model never learns"] if never else []
+    told += [f"got weights for {unknown}, which no window of y has ({names})"] if unknown else []
+    if told:
+        warnings.warn("class_weight: " + ", and ".join(told), UserWarning, stacklevel=5)
+    return found
 
 
 class RegressorPart(RegressorMixin):

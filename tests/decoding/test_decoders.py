@@ -604,6 +604,40 @@ def test_windows_that_make_the_output_infinite_are_refused_by_name():
         fitted.fit(np.full(X.shape, 1e200), y)
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"a": 0, "b": 0}, "got zero for every class"),
+        ({"a": np.nan, "b": 1}, "got nan for class 'a'"),
+        ({"a": 1, "b": -1.0}, "got -1.0 for class 'b'"),
+        ({"a": np.inf, "b": 1}, "got inf for class 'a'"),
+        ({"a": "1", "b": 1}, "got '1' for class 'a'"),
+        ({"a": None, "b": 1}, "got None for class 'a'"),
+        ({"a": True, "b": 1}, "got True for class 'a'"),
+        ({"a": 2}, r"none for \['b'\]; expected one for every class"),
+        ({"A": 2, "b": 1}, r"none for \['a'\]; expected one for every class"),
+        ({}, "expected one for every class"),
+        ([1, 2], "must be"),
+        ("heavy", "must be"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("model", [GraphClassifier, RecurrentClassifier])
+def test_class_weights_that_make_no_sense_are_refused_by_name(model, weights, said):
+    X, y = make_data(model)
+    with pytest.raises(
+        ValueError, match=f"class_weight.*{said}" if said != "class_weight" else said
+    ):
+        model(class_weight=weights, **SMALL).fit(X, y)
+
+
+def test_class_weights_that_are_of_no_use_are_warned_of():
+    X, y = make_data(GraphClassifier)
+    with pytest.warns(UserWarning, match=r"zero for \['b'\].*weights for \['c'\], which no window"):
+        model = GraphClassifier(class_weight={"a": 1, "b": 0, "c": 2}, **SMALL).fit(X, y)
+    assert set(model.predict(X)) == {"a"}
+
+
 @pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 3e5, 1e200])
 def test_a_constant_target_is_predicted_as_it_is(unit):
     X, _ = make_data(GraphRegressor)
