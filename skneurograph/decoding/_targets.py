@@ -16,6 +16,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from skneurograph._containers import check_alignment, read_target_labels
+from skneurograph.inputs import read_numbers, unmasked
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import cross_entropy, squared_error
 
@@ -94,6 +96,24 @@ class ClassifierPart(ClassifierMixin):
         winners = self.predict_proba(X).argmax(axis=1)
         return self.classes_[winners]
 
+    def score(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Give the accuracy: the part of the windows whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows,)
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_alignment(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, read_target_labels(y), unmasked(sample_weight)))
+
 
 def _weight_of_classes(given: dict[Any, float], classes: NDArray) -> NDArray[np.float64]:
     """Give the weight of each class, and say which of them make no sense."""
@@ -153,6 +173,24 @@ class RegressorPart(RegressorMixin):
             In the units of ``y``.
         """
         return self._predict_continuous(self._checked(X))
+
+    def score(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Give the coefficient of determination, averaged over outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows,) or (n_windows, n_outputs)
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_alignment(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, read_numbers(y, "y", finite=True), unmasked(sample_weight)))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -638,6 +638,17 @@ def test_class_weights_that_are_of_no_use_are_warned_of():
     assert set(model.predict(X)) == {"a"}
 
 
+def test_class_weights_of_bytes_are_those_of_labels_of_bytes():
+    X, y = make_data(GraphClassifier)
+    weights = {"a": 3.0, "b": 1.0}
+    expected = GraphClassifier(class_weight=weights, **SMALL).fit(X, y)
+    as_bytes = {label.encode(): weight for label, weight in weights.items()}
+    found = GraphClassifier(class_weight=as_bytes, **SMALL).fit(X, y.astype("S"))
+    assert found.classes_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(found.predict_proba(X), expected.predict_proba(X))
+    assert found.score(X, y.astype("S").astype(object)) == expected.score(X, y)
+
+
 @pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 3e5, 1e200])
 def test_a_constant_target_is_predicted_as_it_is(unit):
     X, _ = make_data(GraphRegressor)
@@ -663,6 +674,20 @@ def test_one_constant_output_among_others_does_not_disturb_them():
     assert model.y_scale_[1] == 0
     np.testing.assert_allclose(model.predict(X)[:, 1], 7e5)
     assert model.predict(X)[:, 0].std() > 0
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_scores_read_masks_and_indices(model):
+    X, y = make_data(model, n_windows=60)
+    fitted = model(**SMALL).fit(X, y)
+    assert fitted.score(X, list(y)) == fitted.score(X, y)
+    with pytest.raises(ValueError, match=r"^y: got"):
+        fitted.score(X, np.ma.masked_array(y, np.arange(60) == 3))
+    with pytest.raises(ValueError, match="sample_weight"):
+        fitted.score(X, y, sample_weight=np.ma.masked_array(np.ones(60), np.arange(60) == 3))
+    weight = pd.Series(np.ones(60))
+    with pytest.raises(ValueError, match="sample_weight: got rows whose index is that of y"):
+        fitted.score(X, pd.Series(y), sample_weight=weight[::-1])
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "", np.ma.masked], ids=repr)
