@@ -98,6 +98,11 @@ class NetEstimator(BaseEstimator):
         ValueError
             If the input does not fit; the message names the argument. If training diverged,
             its loss or a parameter being NaN or infinite.
+
+        Warns
+        -----
+        UserWarning
+            If the windows are far from z-scored, such as raw fluorescence.
         """
         windows, labels = check_windows(self, X, y, reset=True)
         return self._fit_windows(windows, labels, sample_weight, groups)

@@ -17,14 +17,83 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from skneurograph._containers import check_alignment, read_target_labels
+from skneurograph._units import power_of_two
 from skneurograph.inputs import read_numbers, unmasked
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import cross_entropy, squared_error
+from skneurograph.training import cut_windows
 
 __all__ = ["ClassifierPart", "RegressorPart"]
 
 
-class ClassifierPart(ClassifierMixin):
+# What a net can read without scaling: activity that is z-scored, or relative to a baseline.
+_LARGEST, _SMALLEST = 100.0, 1e-3
+# An offset hides changes that are so many times smaller.
+_OFFSET = 10.0
+# Scales are looked at in at most so many windows, evenly spaced.
+_SCALE_WINDOWS = 512
+
+
+class _Decoder:
+    """What classifiers and regressors share: nets that take the activity as it is."""
+
+    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+        fault = describe_scale(_some(windows))
+        self._has_ordinary_units = not fault
+        if fault:
+            warnings.warn(
+                f"X: {fault}, but {type(self).__name__} does not scale, and trains badly on such "
+                "numbers; give z-scored activity (Recording.zscore of each recording, or a "
+                "WindowScaler before it)",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+        windows: NDArray | LazyWindows = super()._checked(X)  # type: ignore[misc]
+        if self._has_ordinary_units:
+            some = _some(windows)
+            # Ordinary windows, of which there may be one at a time, are known at a glance.
+            unusual = np.fmax.reduce(np.abs(some), axis=None) > _OFFSET
+            fault = describe_scale(some) if unusual else ""
+            if fault:
+                warnings.warn(
+                    f"X: {fault}, unlike the windows of fit; scale both alike (Recording.zscore)",
+                    UserWarning,
+                    stacklevel=3,
+                )
+        return windows
+
+
+def _some(windows: NDArray | LazyWindows) -> NDArray:
+    if len(windows) > _SCALE_WINDOWS:
+        rows = np.linspace(0, len(windows) - 1, _SCALE_WINDOWS).astype(np.intp)
+        return cut_windows(windows, rows, None)
+    return np.asarray(windows)
+
+
+def describe_scale(windows: NDArray) -> str:
+    """Say what is wrong with the units of windows for a net; nothing if they are ordinary."""
+    values = windows.transpose(1, 0, 2).reshape(windows.shape[1], -1).astype(np.float64)
+    values = values[~np.isnan(values).all(axis=1)]
+    if not len(values):
+        return ""
+    unit = float(power_of_two(np.nanmax(np.abs(values))))
+    values /= unit
+    level = float(np.median(np.abs(np.nanmean(values, axis=1)))) * unit
+    spreads = np.nanstd(values, axis=1) * unit
+    varying = spreads[spreads > 0]
+    spread = float(np.median(varying)) if len(varying) else 0.0
+    if max(level, spread) > _LARGEST or level > _OFFSET * max(spread, 1.0):
+        word = "large numbers"
+    elif 0 < spread < _SMALLEST:
+        word = "small numbers"
+    else:
+        return ""
+    return f"got {word} (a neuron's mean is about {level:.2g}, its standard deviation {spread:.2g})"
+
+
+class ClassifierPart(_Decoder, ClassifierMixin):
     """Labels of behaviour: cross-entropy, class weights, probabilities."""
 
     _target_constraints: dict[str, list[Any]] = {  # noqa: RUF012
@@ -147,7 +216,7 @@ def _weight_of_classes(given: dict[Any, float], classes: NDArray) -> NDArray[np.
     return found
 
 
-class RegressorPart(RegressorMixin):
+class RegressorPart(_Decoder, RegressorMixin):
     """Continuous behaviour: squared error in units of the training spread."""
 
     _target_constraints: dict[str, list[Any]] = {}  # noqa: RUF012

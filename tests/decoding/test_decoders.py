@@ -14,7 +14,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.callbacks import Callback
 
-from skneurograph import Recording, sliding_windows
+from skneurograph import Recording, make_worms, sliding_windows
 from skneurograph.decoding import (
     WANG_2021,
     GraphClassifier,
@@ -22,6 +22,7 @@ from skneurograph.decoding import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
+from skneurograph.decoding._targets import describe_scale
 from skneurograph.training import hold_out
 
 DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
@@ -674,6 +675,54 @@ def test_one_constant_output_among_others_does_not_disturb_them():
     assert model.y_scale_[1] == 0
     np.testing.assert_allclose(model.predict(X)[:, 1], 7e5)
     assert model.predict(X)[:, 0].std() > 0
+
+
+@pytest.mark.parametrize("model", DECODERS)
+def test_unscaled_fluorescence_is_warned_of_in_fit_and_in_predict(model):
+    X, y = make_data(model)
+    with pytest.warns(UserWarning, match=r"X: got large numbers .*Recording.zscore"):
+        model(**SMALL).fit(3e5 + 2e4 * X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = model(**SMALL).fit(X, y)
+        fitted.predict(X[:1])
+        fitted.predict(5 * X)
+    with pytest.warns(UserWarning, match=r"X: got large numbers .* unlike the windows of fit"):
+        fitted.predict((3e5 + 2e4 * X)[:1])
+
+
+@pytest.mark.parametrize(
+    ("level", "spread", "is_ordinary"),
+    [
+        (0, 1, True),  # z-scored
+        (0.2, 0.05, True),  # dF/F
+        (1.2, 0.02, True),  # F/F20 of quiet neurons
+        (20, 30, True),  # dF/F in per cent
+        (0.01, 0.1, True),  # spikes of a bin
+        (3e5, 3e4, False),
+        (800, 90, False),
+        (50, 1, False),
+        (0, 500, False),
+        (-400, 1, False),
+        (0, 1e-6, False),
+        (3, 1e-5, False),
+    ],
+)
+def test_only_units_in_which_a_net_cannot_train_are_called_so(level, spread, is_ordinary):
+    windows = level + spread * np.random.default_rng(0).normal(size=(100, 20, 8))
+    windows[:30, 3] = np.nan
+    windows[:, 4] = np.nan
+    windows[:, 5:7] = 0
+    assert (describe_scale(windows) == "") is is_ordinary
+
+
+def test_real_and_simulated_recordings_have_ordinary_units(real_worms):
+    for recording in [*real_worms, *make_worms(2, random_state=0).recordings]:
+        for prepared in (recording, recording.zscore()):
+            X = sliding_windows(prepared, 8, target=None, neurons="all", step=4).X
+            assert describe_scale(X) == ""
+            assert describe_scale(X[:50]) == ""
+            assert describe_scale(1e5 * (1 + X)) != ""
 
 
 @pytest.mark.parametrize("model", DECODERS)
