@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
@@ -426,3 +427,13 @@ def test_scaled_windows_do_not_depend_on_the_units(unit):
     found = WindowPCA(n_components=2).fit_transform(X * unit)
     np.testing.assert_allclose(found / unit, scores, rtol=1e-6, atol=1e-9)
 
+
+@pytest.mark.parametrize("n_components", [None, 2])
+@pytest.mark.parametrize("n_dims", [2, 3])
+def test_a_baseline_does_not_mind_data_frames_as_the_output_of_transformers(n_components, n_dims):
+    X, y = windows(), np.arange(len(windows())) % 2
+    X = X if n_dims == 3 else X[:, :, 0]
+    model = make_baseline(LogisticRegression(), n_components=n_components)
+    expected = model.fit(X, y).predict_proba(X)
+    with sklearn.config_context(transform_output="pandas"):
+        np.testing.assert_allclose(model.fit(X, y).predict_proba(X), expected)

@@ -121,6 +121,7 @@ class FeatureScaler:
         table = self._scaled(blocks)
         # Wide tables are decomposed by random projections, always the same.
         self._pca = PCA(min(self.n_components, *table.shape), random_state=0)
+        self._pca.set_output(transform="default")
         with np.errstate(invalid="ignore", divide="ignore"):  # nothing may vary at all
             self._pca.fit(table)
         self.spread_ = np.sqrt(self._pca.explained_variance_ * (len(table) - 1) / len(table))

@@ -371,8 +371,9 @@ class WindowPCA(_WindowsToWindows):
         windows, _ = self._checked(X, reset=True)
         frames = self._frames(windows)
         self.n_components_ = min(self.n_components, *frames.shape)
+        # Arrays, whatever scikit-learn is configured to give.
+        pca = PCA(self.n_components_, svd_solver="full").set_output(transform="default")
         self._unit = float(power_of_two(np.abs(frames).max()))
-        pca = PCA(self.n_components_, svd_solver="full")
         self._pca = pca.fit(frames / self._unit)
         self.components_ = self._pca.components_
         self.explained_variance_ratio_ = self._pca.explained_variance_ratio_
