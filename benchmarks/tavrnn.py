@@ -355,7 +355,8 @@ def worms(options: argparse.Namespace) -> None:
                 groups = windows.groups[~part]
                 y = windows.y[~part] if is_supervised else None
                 train = model.fit_transform(windows.X[~part], y, groups=groups)
-                figures.append(scores(train, model.transform(windows.X[part]), part, 1e-2))
+                held = model.transform(windows.X[part], groups=windows.groups[part])
+                figures.append(scores(train, held, part, 1e-2))
             found.append(np.mean(figures, axis=0))
         kind = "supervised" if is_supervised else "unsupervised"
         report(f"TAVRNN, {features}, {kind}", found)

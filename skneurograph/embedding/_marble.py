@@ -30,7 +30,7 @@ from skneurograph.training import (
     loss_curve,
     train,
 )
-from skneurograph.validation import check_groups, check_windows
+from skneurograph.validation import check_groups, check_windows, groups_needed
 
 __all__ = ["MARBLE"]
 
@@ -541,11 +541,17 @@ class MARBLE(TransformerMixin, BaseEstimator):
             return None
         if groups is None:
             if len(self.groups_) > 1:
-                raise ValueError(
-                    f"groups: not given, but MARBLE was fitted with {len(self.groups_)} groups, "
-                    "each with its own manifold; give the group of each window"
+                raise groups_needed(
+                    self,
+                    f"{len(self.groups_)} groups, each with its own manifold",
+                    "the group of each window",
                 )
             return np.full(n_windows, self.groups_[0])
+        if (groups.dtype.kind == "U") != (self.groups_.dtype.kind == "U"):
+            raise ValueError(
+                f"groups: got {groups.dtype}, but MARBLE was fitted with groups of "
+                f"{self.groups_.dtype}, such as {self.groups_[0]!r}; give the same names"
+            )
         labels, counts = np.unique(groups, return_counts=True)
         for label, count in zip(labels.tolist(), counts):
             if count <= self.n_neighbors and not self._atlas.knows(label):

@@ -39,7 +39,7 @@ from skneurograph.training import (
     loss_curve,
     train,
 )
-from skneurograph.validation import check_groups, check_windows
+from skneurograph.validation import check_groups, check_windows, groups_needed
 
 __all__ = ["TAVRNN"]
 
@@ -291,6 +291,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, y = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
+        self._n_sequences = len(sequences)
         self.columns_ = held_columns(windows)
         if len(self.columns_) == 0:
             raise ValueError(
@@ -357,7 +358,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
             As in `fit`.
         groups : array-like of shape (n_windows,), optional
-            Sequence of each window.
+            Sequence of each window; may be left out for a single window, and if ``fit`` had
+            one sequence.
 
         Returns
         -------
@@ -383,7 +385,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
             As in `fit`.
         groups : array-like of shape (n_windows,), optional
-            Sequence of each window.
+            Sequence of each window; may be left out for a single window, and if ``fit`` had
+            one sequence.
 
         Returns
         -------
@@ -416,7 +419,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             As in `fit`.
         y : ignored
         groups : array-like of shape (n_windows,), optional
-            Sequence of each window.
+            Sequence of each window; may be left out for a single window, and if ``fit`` had
+            one sequence.
 
         Returns
         -------
@@ -503,6 +507,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         check_alignment(X=X, groups=groups)
         windows = check_windows(self, X, reset=False, min_times=LEAST_FRAMES)[0]
+        if groups is None and self._n_sequences > 1 and len(windows) > 1:
+            raise groups_needed(
+                self,
+                f"{self._n_sequences} sequences, each of which starts afresh",
+                "the sequence of each window (zeros, if they are all one)",
+            )
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
     def _build_module(self, read: ReadWindows) -> SnapshotModel:
