@@ -12,6 +12,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import check_cv
 
+from skneurograph._units import power_of_two
+from skneurograph.inputs import read_labels, read_numbers
+
 __all__ = ["Consistency", "consistency"]
 
 _NUMBERS = "fiub"
@@ -58,7 +61,8 @@ def consistency(
         Behaviour of each animal at each of its points, in one common unit, by which points
         are aligned: their mean over each bin that both animals visited is compared. Floating
         point numbers, such as a position, are binned; others (strings, integers, booleans)
-        are discrete, and each value is a bin. Points with NaN belong to no bin. Without
+        are discrete, and each value is a bin. Points without a label (NaN, ``''``, None,
+        masked) belong to no bin. Without
         labels all animals have the same number of points, which are aligned by row.
     n_bins : int, default=100
         Bins of equal width between the smallest and the largest label of all animals.
@@ -138,18 +142,23 @@ def _by_animal(
     names = tuple(embeddings) if isinstance(embeddings, Mapping) else tuple(range(len(embeddings)))
     if len(names) < 2:
         raise ValueError(f"embeddings: got {len(names)}; expected those of at least two animals")
-    points = [np.asarray(embeddings[name], dtype=np.float64) for name in names]
+    points = [
+        read_numbers(embeddings[name], f"embeddings: that of animal {name!r}").astype(np.float64)
+        for name in names
+    ]
     for name, rows in zip(names, points):
         if rows.ndim != 2 or 0 in rows.shape:
             raise ValueError(
                 f"embeddings: that of animal {name!r} has shape {rows.shape}; expected "
                 "(n_points, n_components)"
             )
-        if not np.isfinite(rows).all():
+        if np.isnan(rows).any():
             raise ValueError(
-                f"embeddings: that of animal {name!r} holds NaN or infinity; leave out such "
-                "points, of its labels too"
+                f"embeddings: that of animal {name!r} holds NaN; leave out such points, of its "
+                "labels too"
             )
+        # R2 does not depend on the units of an animal, but squares of huge numbers are no numbers.
+        rows /= power_of_two(np.abs(rows).max())
     return names, points
 
 
@@ -169,7 +178,7 @@ def _bins(
     labels: Mapping[Any, ArrayLike] | Sequence[ArrayLike],
     n_bins: int,
 ) -> list[NDArray]:
-    """Bin or value of each point by animal; masked by NaN where it has none."""
+    """Bin or value of each point by animal; NaN or ``''`` where it has none."""
     if isinstance(labels, Mapping) and set(labels) != set(names):
         raise ValueError(
             f"labels: got animals {list(labels)}; expected those of embeddings, {list(names)}"
@@ -179,7 +188,10 @@ def _bins(
     if isinstance(n_bins, bool) or n_bins < 2:
         raise ValueError(f"n_bins: got {n_bins!r}; expected an integer of at least 2")
     keys: Any = names if isinstance(labels, Mapping) else range(len(names))
-    values = [np.asarray(labels[key]) for key in keys]
+    values = [
+        read_labels(labels[key], f"labels: those of animal {name!r}")
+        for name, key in zip(names, keys)
+    ]
     for name, rows, label in zip(names, points, values):
         if label.shape != (len(rows),):
             raise ValueError(
@@ -191,12 +203,17 @@ def _bins(
         raise ValueError("labels: got numbers for some animals and not for others")
     if not any(label.dtype.kind == "f" for label in values):
         return values
-    known = np.concatenate([label[np.isfinite(label)] for label in values]).astype(np.float64)
+    for name, label in zip(names, values):
+        if np.isinf(label).any():
+            raise ValueError(
+                f"labels: those of animal {name!r} hold infinity; give NaN where there is none"
+            )
+    known = np.concatenate([label[~np.isnan(label)] for label in values]).astype(np.float64)
     low, width = (known.min(), np.ptp(known)) if len(known) else (0.0, 0.0)
     # The largest label belongs to the last bin; a constant one makes a single bin.
     return [
         np.minimum(np.floor((label - low) / (width or 1.0) * n_bins), n_bins - 1)
-        for label in (np.where(np.isfinite(label), label, np.nan) for label in values)
+        for label in values
     ]
 
 
@@ -206,8 +223,8 @@ def _averaged(
     """Mean of each animal's points over each bin that it visited, and these bins."""
     means, places = [], []
     for rows, labels in zip(points, bins):
-        if labels.dtype.kind == "f":
-            rows, labels = rows[~np.isnan(labels)], labels[~np.isnan(labels)]
+        known = labels != "" if labels.dtype.kind == "U" else ~np.isnan(labels)
+        rows, labels = rows[known], labels[known]
         visited, where = np.unique(labels, return_inverse=True)
         mean = np.zeros((len(visited), rows.shape[1]))
         np.add.at(mean, where, rows)

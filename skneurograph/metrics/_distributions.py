@@ -14,6 +14,9 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skneurograph._units import power_of_two
+from skneurograph.inputs import read_groups, read_numbers
+
 __all__ = ["DistributionDistances", "distribution_distances"]
 
 # Two groups of this many points take 0.7 s exactly, on one core; 4000 take 3.6 s.
@@ -97,8 +100,8 @@ def distribution_distances(
     Raises
     ------
     ValueError
-        If the shapes do not fit, if ``Z`` holds NaN or infinity, or if a parameter is out
-        of range.
+        If the shapes do not fit, if ``Z`` holds NaN or infinity, if a point has no group, or if
+        a parameter is out of range.
 
     Warns
     -----
@@ -138,6 +141,8 @@ def distribution_distances(
     [[0.0, 5.0], [5.0, 0.0]]
     """
     points, names, member = _check_points(Z, groups)
+    unit = float(power_of_two(np.abs(points).max()))
+    points /= unit
     if method not in ("auto", "exact", "sinkhorn", "clusters"):
         raise ValueError(
             f"method: got {method!r}; expected 'auto', 'exact', 'sinkhorn' or 'clusters'"
@@ -167,39 +172,26 @@ def distribution_distances(
             squared = _squared_wasserstein(a, b, a_weight, b_weight)
         # Rounding may leave less than nothing between equal samples.
         distances[i, j] = distances[j, i] = np.sqrt(max(squared, 0.0))
-    return DistributionDistances(distances, names, chosen)
+    return DistributionDistances(distances * unit, names, chosen)
 
 
 def _check_points(
     Z: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray, NDArray[np.intp]]:
     """Points, the names of their groups, and to which group each point belongs."""
-    points = np.asarray(Z, dtype=np.float64)
-    labels = np.asarray(groups)
+    points = read_numbers(Z, "Z", "embedded points, numbers").astype(np.float64)
     if points.ndim != 2 or 0 in points.shape:
         raise ValueError(
             f"Z: got shape {points.shape}; expected (n_points, n_components) with at least one "
             "of each; Z.reshape(-1, 1) makes a single component"
         )
-    if not np.isfinite(points).all():
+    if np.isnan(points).any():
         raise ValueError(
-            f"Z: {int((~np.isfinite(points)).any(axis=1).sum())} of {len(points)} points are NaN "
-            "or infinite; leave them out, with their entries of groups"
+            f"Z: {int(np.isnan(points).any(axis=1).sum())} of {len(points)} points are NaN; leave "
+            "them out, with their entries of groups"
         )
-    if labels.shape != (len(points),):
-        raise ValueError(
-            f"groups: got shape {labels.shape}; expected ({len(points)},), a label for each "
-            "point of Z"
-        )
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise ValueError("groups: got NaN; leave out points without a group")
-    try:
-        names, member = np.unique(labels, return_inverse=True)
-    except TypeError as error:
-        raise ValueError(
-            "groups: got labels of several types, which have no order; expected only strings "
-            "or only numbers"
-        ) from error
+    labels = read_groups(groups, len(points), group="group", item="point")
+    names, member = np.unique(labels, return_inverse=True)
     return points, names, member
 
 

@@ -152,3 +152,37 @@ def test_normalized_means_forget_their_length():
 def test_what_cannot_be_compared_is_refused_with_a_remedy(embeddings, options, message):
     with pytest.raises(ValueError, match=message):
         consistency(embeddings, **options)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, "", np.ma.masked], ids=repr)
+def test_points_without_a_label_belong_to_no_bin_whatever_marks_them(embedding, missing):
+    rng = np.random.default_rng(0)
+    labels = np.array(list("abcdefgh"))[rng.integers(8, size=len(embedding))]
+    gaps = [missing if k % 9 == 0 else label for k, label in enumerate(labels)]
+    known = np.arange(len(labels)) % 9 > 0
+    expected = consistency([embedding[known], embedding**3], [labels[known], labels])
+    found = consistency([embedding, embedding**3], [gaps, labels])
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    assert found.n_points.tolist() == expected.n_points.tolist()
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+@pytest.mark.filterwarnings("error")
+def test_the_units_of_an_animal_do_not_matter(embedding, unit):
+    expected = consistency([embedding, embedding**3])
+    found = consistency([embedding * unit, embedding**3])
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-9)
+
+
+def test_masks_bytes_and_infinite_labels_are_read_or_refused(embedding):
+    masked = np.ma.masked_array(embedding, np.arange(embedding.size).reshape(embedding.shape) == 5)
+    with pytest.raises(ValueError, match="animal 0 holds NaN"):
+        consistency([masked, embedding])
+    labels = np.array(["left", "up", "down", "back", "on"])[np.arange(len(embedding)) % 5]
+    expected = consistency([embedding, embedding**3], [labels, labels])
+    found = consistency([embedding, embedding**3], [labels.astype("S"), labels])
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    places = np.linspace(0, 1, len(embedding))
+    places[3] = np.inf
+    with pytest.raises(ValueError, match="labels: those of animal 1 hold infinity"):
+        consistency([embedding, embedding], [np.linspace(0, 1, len(embedding)), places])

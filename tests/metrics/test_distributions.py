@@ -206,9 +206,12 @@ def test_a_single_group_is_at_zero_from_itself():
         ({"Z": np.zeros(6)}, r"Z: got shape \(6,\).*reshape"),
         ({"Z": np.zeros((0, 2))}, "at least one"),
         ({"Z": np.array([[np.nan, 0]] + [[0, 0]] * 5)}, "Z: 1 of 6 points are NaN"),
-        ({"groups": list("aabb")}, r"groups: got shape \(4,\); expected \(6,\)"),
-        ({"groups": [0, 0, 0, 1, 1, np.nan]}, "groups: got NaN"),
-        ({"groups": np.array(["a", 1, "b", 2, "c", 3], dtype=object)}, "several types"),
+        ({"groups": list("aabb")}, r"groups: got shape \(4,\); expected .* shape \(6,\)"),
+        ({"groups": [0, 0, 0, 1, 1, np.nan]}, "groups: got no group for 1 of 6 points"),
+        (
+            {"groups": np.array(["a", 1, "b", 2, "c", 3], dtype=object)},
+            "type int and str",
+        ),
         ({"method": "emd"}, "method: got 'emd'"),
         ({"n_clusters": 0}, "n_clusters: got 0"),
         ({"n_clusters": 5, "method": "exact"}, "which has no clusters"),
@@ -219,3 +222,34 @@ def test_what_cannot_be_measured_is_refused_with_a_remedy(change, message):
     given = {"Z": np.arange(12.0).reshape(6, 2), "groups": list("aaabbb"), **change}
     with pytest.raises(ValueError, match=message):
         distribution_distances(given.pop("Z"), given.pop("groups"), **given)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-30, 3e5, 1e200, 1e300])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("error")
+def test_distances_of_points_in_any_units_are_in_these_units(method, unit):
+    Z, groups = clouds()
+    options = {"method": method, "random_state": 0}
+    expected = distribution_distances(Z, groups, **options).distances
+    found = distribution_distances(Z * unit, groups, **options).distances
+    np.testing.assert_allclose(found / unit, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "missing", [None, np.nan, np.datetime64("NaT"), "", np.ma.masked], ids=repr
+)
+def test_a_point_without_a_group_is_refused(missing):
+    Z, groups = clouds(4)
+    groups = [missing if k == 5 else group for k, group in enumerate(groups)]
+    with pytest.raises(ValueError, match=r"groups: got no group for 1 of 12 points .* position 5"):
+        distribution_distances(Z, groups)
+
+
+def test_groups_of_bytes_are_text_and_masked_points_are_refused():
+    Z, groups = clouds(4)
+    found = distribution_distances(Z, groups.astype("S"))
+    assert found.groups.tolist() == ["light", "odour", "rest"]
+    with pytest.raises(ValueError, match="Z: 1 of 12 points are NaN"):
+        distribution_distances(np.ma.masked_array(Z, np.arange(36).reshape(12, 3) == 7), groups)
+    with pytest.raises(ValueError, match="Z: got infinity"):
+        distribution_distances(np.where(Z.max() == Z, np.inf, Z), groups)
