@@ -1,17 +1,23 @@
 """The batteries that every public estimator passes: scikit-learn's and our own."""
 
 import copy
+import inspect
 import io
 import pickle
 import re
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
+import xarray
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 
 from skneurograph import LazyWindows, Recording, sliding_windows
 from tests.adapter import apart, of_frames
@@ -20,6 +26,23 @@ from tests.discovery import ESTIMATORS, cheap, checkable, reads_tables
 CLASSES = list(ESTIMATORS.values())
 # scikit-learn's targets make plain regressors of forecasters; here they forecast frames, too.
 FORECASTERS = [of_frames(c) for c in CLASSES if hasattr(c, "forecast")]
+# Their `fit` is not all_or_nothing yet.
+NOT_YET_WHOLE = {
+    "CorrelationGraph",
+    "GraphForecaster",
+    "GraphForecasterOfFrames",
+    "MLPForecaster",
+    "MLPForecasterOfFrames",
+    "PartialCorrelationGraph",
+    "PersistenceForecaster",
+    "PersistenceForecasterOfFrames",
+    "RecurrentForecaster",
+    "RecurrentForecasterOfFrames",
+    "RelationalGraph",
+    "VARForecaster",
+    "VARForecasterOfFrames",
+    "VARGraph",
+}
 LEAST_CHECKS = {"classifier": 60, "regressor": 55, "transformer": 45}
 
 
@@ -332,3 +355,192 @@ def test_transformers_do_not_change_their_input_and_name_their_output(estimator)
     )
     assert isinstance(table, pd.DataFrame)
     assert table.columns.tolist() == estimator.get_feature_names_out().tolist()
+
+
+class Spoil(Callback):
+    """Set a parameter of the net to NaN in one epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch:
+            next(net.module_.parameters()).data.fill_(torch.nan)
+
+
+def fit_arguments(estimator):
+    return inspect.signature(type(estimator).fit).parameters
+
+
+def method_of(estimator):
+    return estimator.predict if hasattr(estimator, "predict") else estimator.transform
+
+
+def test_masked_values_are_missing_values(estimator):
+    X, y = make_data(estimator)
+    mask = np.isnan(X)
+    mask[7, 1] = True
+    hidden = np.where(mask, np.float32(7e5), X)
+    missing = np.where(mask, np.float32(np.nan), X)
+    masked = np.ma.masked_array(hidden, mask)
+    if not estimator.__sklearn_tags__().input_tags.allow_nan:
+        with pytest.raises(ValueError, match="NaN"):
+            estimator.fit(masked, y)
+        estimator.fit(X, y)
+        with pytest.raises(ValueError, match="NaN"):
+            method_of(estimator)(masked)
+        return
+    expected = outputs(clone(estimator).fit(missing, y), missing)
+    for given in (masked, list(masked)):
+        assert_same(outputs(clone(estimator).fit(given, y), given), expected)
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight", "groups"])
+def test_a_window_without_its_target_weight_or_group_is_refused_by_name(estimator, name):
+    wants_y = is_classifier(estimator) or (
+        is_regressor(estimator) and not forecasts_frames(estimator)
+    )
+    if not (wants_y if name == "y" else name in fit_arguments(estimator)):
+        pytest.skip("this estimator reads no such argument")
+    X, y = make_data(estimator)
+    values = {"y": y, "sample_weight": np.ones(len(X)), "groups": np.repeat(list("abcd"), 12)}[name]
+    mask = np.arange(len(X)) == 3
+    as_objects = values.astype(object)
+    as_objects[3] = None
+    gaps = [np.ma.masked_array(values, mask), as_objects, pd.Series(as_objects), list(as_objects)]
+    if name == "groups":
+        gaps += [np.where(mask, np.nan, 1.0), np.where(mask, "NaT", "2020-01-01").astype("M8[D]")]
+    for given in gaps:
+        arguments = {"y": y, name: given}
+        with pytest.raises(ValueError, match=rf"^{name}: got|Input {name} contains NaN"):
+            clone(estimator).fit(X, **arguments)
+
+
+@contextmanager
+def other_defaults():
+    """Double precision and a device that holds no numbers, as defaults of torch."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_what_torch_is_set_to_does_not_matter_and_is_left_alone(estimator):
+    if "device" not in estimator.get_params():
+        pytest.skip("this estimator does without torch")
+    X, y = make_data(estimator)
+    expected = outputs(clone(estimator).fit(X, y), X)
+    for setting in (other_defaults, torch.no_grad, torch.inference_mode):
+        with setting():
+            before = torch_settings()
+            found = outputs(clone(estimator).fit(X, y), X)
+            assert torch_settings() == before
+        assert_same(found, expected)
+
+
+def torch_settings():
+    device, gradients = torch.get_default_device(), torch.is_grad_enabled()
+    return torch.get_default_dtype(), device, gradients, torch.is_inference_mode_enabled()
+
+
+def test_what_scikit_learn_is_set_to_does_not_matter(estimator):
+    X, y = make_data(estimator)
+    expected = outputs(clone(estimator).fit(X, y), X)
+    settings = {"enable_metadata_routing": True, "assume_finite": True}
+    with sklearn.config_context(transform_output="pandas", **settings):
+        found = outputs(clone(estimator).fit(X, y), X)
+    assert_same({name: np.asarray(value) for name, value in found.items()}, expected)
+
+
+@pytest.mark.parametrize("fault", ["infinity", "length", "parameter"])
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(estimator, fault):
+    if type(estimator).__name__ in NOT_YET_WHOLE:
+        pytest.skip("its fit is not all_or_nothing yet")
+    X, y = make_data(estimator)
+    wrong_X, wrong_y, parameters = X[:, :4].copy(), y[::-1], {}
+    if fault == "infinity":
+        wrong_X[3, 1, 1] = np.inf
+    elif fault == "length":
+        wrong_y = wrong_y[1:]
+        if kind(estimator) == "transformer" or forecasts_frames(estimator):
+            pytest.skip("this estimator takes no target as it is")
+    else:
+        # What only `fit` can find out, and some of them late.
+        late = {"device": "toaster", "identities": [0], "neurons": ["A"]}
+        parameters = {k: v for k, v in late.items() if k in estimator.get_params()}
+        if not parameters:
+            pytest.skip("this estimator has no such parameter")
+    for fitted in (clone(estimator), clone(estimator).fit(X, y)):
+        before = dict(vars(fitted))
+        expected = outputs(fitted, X) if "n_features_in_" in before else None
+        for name in parameters or [None]:
+            with pytest.raises(ValueError):
+                fitted.set_params(**{name: parameters[name]} if name else {}).fit(wrong_X, wrong_y)
+            fitted.set_params(**estimator.get_params())
+        assert vars(fitted).keys() == before.keys()
+        if expected is not None:
+            assert_same(outputs(fitted, X), expected)
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        (lambda X: [*X[:-1], X[-1][:, :3]], "X: got windows of different shapes"),
+        (lambda X: [*X.astype(object).tolist()[:-1], [["high"] * 4] * 5], "X: got text"),
+        (lambda X: X[:, :0], "X has 0 neurons|0 feature"),
+        (lambda X: pd.DataFrame({"AVAL": ["high"] * len(X)}), "X: got text"),
+        (lambda X: [pd.DataFrame(window) for window in X], "X: got a list of DataFrame"),
+    ],
+    ids=["ragged", "text", "no neurons", "table of text", "list of tables"],
+)
+def test_what_is_no_array_of_windows_is_refused_in_the_users_words(estimator, windows, message):
+    X, y = make_data(estimator, missing=False)
+    with pytest.raises(ValueError, match=message):
+        type(estimator).__mro__[forecasts_frames(estimator)].fit(estimator, windows(X), y)
+
+
+def test_the_names_of_a_data_array_are_those_of_the_neurons_and_are_checked(estimator):
+    X, y = make_data(estimator)
+    names = ["AVAL", "AVAR", "RIML", "AIBR", "RIBL"]
+    dims = ("window", "neuron", "time")
+    labelled = xarray.DataArray(X, dims=dims, coords={"neuron": names})
+    expected = outputs(clone(estimator).fit(X, y), X)
+    fitted = clone(estimator).fit(labelled, y)
+    assert fitted.feature_names_in_.tolist() == names
+    assert_same(outputs(fitted, labelled), expected)
+    with pytest.raises(ValueError, match="feature names should match"):
+        method_of(fitted)(labelled.isel(neuron=[1, 0, 2, 3, 4]))
+    with pytest.raises(ValueError, match=r"X: got dimensions .*X.transpose\('window', 'neuron'"):
+        clone(estimator).fit(labelled.transpose("time", "neuron", "window"), y)
+
+
+def test_rows_that_are_labelled_in_another_order_are_refused(estimator):
+    if type(estimator).__name__ in NOT_YET_WHOLE:
+        pytest.skip("its fit is not all_or_nothing yet")
+    X, y = make_data(estimator, n_times=1)
+    order = np.random.default_rng(1).permutation(len(X))
+    frame = pd.DataFrame(X[:, :, 0], columns=list("abcde"))
+    for name in ("y", "sample_weight", "groups"):
+        made_up = name == "y" and forecasts_frames(estimator)
+        if name not in fit_arguments(estimator) or made_up:
+            continue
+        values = {"y": y, "sample_weight": np.ones(len(X)), "groups": y}[name]
+        shuffled = pd.Series(values).iloc[order]
+        with pytest.raises(ValueError, match=rf"{name}: got rows whose index is that of X in"):
+            clone(estimator).fit(frame, **{"y": y, name: shuffled})
+        if reads_tables(estimator):
+            clone(estimator).fit(frame, **{"y": y, name: shuffled.to_numpy()})
+
+
+def test_a_net_that_diverges_is_an_error_and_leaves_no_model(estimator):
+    if "callbacks" not in estimator.get_params():
+        pytest.skip("this estimator has no net")
+    X, y = make_data(estimator)
+    estimator.set_params(callbacks=[Spoil(epoch=1)], max_epochs=9)
+    with pytest.raises(ValueError, match=r"training diverged in epoch 1.*Scale the data.*lower"):
+        estimator.fit(X, y)
+    if type(estimator).__name__ not in NOT_YET_WHOLE:
+        with pytest.raises(NotFittedError):
+            check_is_fitted(estimator)
