@@ -104,7 +104,7 @@ def test_missing_values_among_objects_are_missing(missing):
         (np.zeros((4, 3, 2), "m8[s]"), "X: got dtype timedelta64"),
         (pd.DataFrame({"t": pd.date_range("2020", periods=4)}), r"dates in the columns \['t'\]"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_has_no_windows_is_refused_with_the_way_to_them(given, message):
     with pytest.raises(ValueError, match=message):

@@ -246,7 +246,7 @@ def test_missing_text_is_empty(value):
     assert read_text(value, "organism") == ""
 
 
-@pytest.mark.parametrize("value", [7, True, 1.5, ["a"], ["a", "b"], {"a": 1}, object()], ids=repr)
+@pytest.mark.parametrize("value", [7, True, 1.5, ["a"], ["a", "b"], {"a": 1}, object()])
 def test_what_is_no_text_is_named(value):
     with pytest.raises(InputError, match=r"organism: got .*; expected a name"):
         read_text(value, "organism", "a name")
