@@ -1,0 +1,5 @@
+"""The command line: ``skneurograph compare``."""
+
+from skneurograph.cli.command import main
+
+__all__ = ["main"]

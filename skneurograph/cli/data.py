@@ -1,0 +1,111 @@
+"""From recordings to windows: what is held out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from skneurograph import Recording, Windows, sliding_windows
+from skneurograph.cli.settings import Settings
+from skneurograph.cli.terminal import in_options
+from skneurograph.windows import average_classes
+
+__all__ = ["HOLD_OUT", "LAST_PART"]
+
+# Part of every recording that is tested when it is split in time.
+LAST_PART = 0.3
+
+
+def _labels_to_drop(recordings: Sequence[Recording], given: Sequence[str]) -> list[Any] | None:
+    """Give labels as the recordings have them: numbers and booleans, where they are."""
+    labels = {
+        spelling: label
+        for recording in recordings
+        if recording.behavior is not None and recording.behavior.dtype.kind != "U"
+        for label in np.unique(recording.behavior).tolist()
+        for spelling in (str(label), f"{label:g}")
+    }
+    return [labels.get(name, name) for name in given] or None
+
+
+def _prepare(recording: Recording, by: str, until: float | None = None) -> Recording:
+    """Scale traces (by what comes before ``until``), and average classes if asked for."""
+    scaled = recording.zscore(until=until)
+    if by == "class":
+        scaled = average_classes([scaled])[0].zscore(until=until)
+    return scaled
+
+
+def _cut(parts: Sequence[Recording], settings: Settings) -> Windows:
+    drop = _labels_to_drop(parts, settings.drop)
+    return sliding_windows(parts, settings.n_times, drop=drop, **settings.cut())
+
+
+def _require_length(recording: Recording, settings: Settings, where: str = "") -> None:
+    """Raise if no window fits, in the words of the options that say how long it is.
+
+    ``where`` names the part of a recording that this is.
+    """
+    longest = max(stop - start for start, stop in recording.segments())
+    if longest >= settings.n_times + settings.n_ahead:
+        return
+    needed, remedy = f"{settings.n_times} frames", "a shorter --window"
+    if settings.n_ahead:
+        needed += f" and the {settings.n_ahead} that follow"
+        remedy += " or --horizon"
+    raise ValueError(
+        f"{recording.organism!r} has no uninterrupted stretch of {needed}{where}: the longest has "
+        f"{longest} frames; use {remedy}, or leave it out"
+    )
+
+
+def _hold_out_organisms(loaded: Sequence[Recording], settings: Settings) -> tuple[Windows, None]:
+    organisms = {recording.organism for recording in loaded}
+    if len(organisms) < 2:
+        raise ValueError(
+            f"the recordings are of one organism only ({organisms.pop()}); holding out organisms "
+            "needs at least two; --split time needs one"
+        )
+    for recording in loaded:
+        _require_length(recording, settings)
+    with in_options():
+        return _cut([_prepare(part, settings.by) for part in loaded], settings), None
+
+
+def _hold_out_the_end(
+    loaded: Sequence[Recording], settings: Settings
+) -> tuple[Windows, list[tuple[np.ndarray, np.ndarray]]]:
+    """Cut every recording in two, a window apart, so that nothing straddles the split."""
+    first, last = [], []
+    for recording in loaded:
+        split = float(np.quantile(recording.time, 1 - LAST_PART))
+        after_gap = split + settings.n_times / recording.sampling_rate
+        with in_options():
+            scaled = _prepare(recording, settings.by, until=split)
+        if after_gap > scaled.time[-1]:
+            raise ValueError(
+                f"{recording.organism!r} has {recording.n_times} frames: nothing is left of its "
+                f"last {LAST_PART:.0%} after a gap of {settings.n_times} frames; use a shorter "
+                "--window, or --split organisms"
+            )
+        first.append(scaled.between(scaled.time[0], split))
+        last.append(scaled.between(after_gap, np.inf))
+        _require_length(first[-1], settings, f" in its first {1 - LAST_PART:.0%} (--split time)")
+        _require_length(last[-1], settings, f" in its last {LAST_PART:.0%} (--split time)")
+    with in_options():
+        windows = _cut([*first, *last], settings)
+    organisms = np.array([part.organism for part in loaded])
+    of_recording = np.tile(organisms, 2)[windows.recording]
+    is_last = windows.recording >= len(loaded)
+    own = [of_recording == name for name in np.unique(organisms)]
+    return windows, [
+        (np.flatnonzero(rows & ~is_last), np.flatnonzero(rows & is_last)) for rows in own
+    ]
+
+
+HOLD_OUT: dict[str, Callable[[Sequence[Recording], Settings], tuple[Windows, Any]]] = {
+    "organisms": _hold_out_organisms,
+    "time": _hold_out_the_end,
+}
