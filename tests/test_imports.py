@@ -77,7 +77,7 @@ ALLOWED = {
     "plotting": {"model_selection", "metrics"},
     "model_selection": {"lazy", "inputs", "_interrupt", "plotting", "metrics"},
     "models": {"decoding", "forecasting", "preprocessing", "inputs"},
-    "cli": {"__init__", "windows", "model_selection"},
+    "cli": {"__init__", "windows", "model_selection", "datasets"},
 }
 # A Comparison draws itself, a display takes a Comparison: both only inside functions or for types.
 THIRD_PARTY_OF_NN = {

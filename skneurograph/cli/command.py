@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -62,9 +63,16 @@ def _root(
 @app.command(name="compare")
 def compare_command(
     context: typer.Context,
-    recordings: Annotated[
+    files: Annotated[
         list[Path] | None,
-        typer.Option(help="Recordings (.npz). Without any, simulated worms are compared."),
+        typer.Argument(
+            metavar="RECORDING",
+            help="Recordings (.npz), or folders of them. Without any, simulated worms.",
+            show_default=False,
+        ),
+    ] = None,
+    recordings: Annotated[
+        list[Path] | None, typer.Option(help="Further recordings or folders.")
     ] = None,
     task: Annotated[
         str,
@@ -108,7 +116,7 @@ def compare_command(
     """Hold out one organism at a time and score every model on it."""
     interrupts: Interrupts = context.obj
     try:
-        given = recordings or []
+        given = [*(files or []), *(recordings or [])]
         try:
             settings = Settings.of(
                 task=task,
@@ -210,19 +218,23 @@ def _compare(plan: Plan, report: Report, interrupts: Interrupts) -> Comparison:
 
 
 def _spread(arguments: Sequence[str]) -> list[str]:
-    """Rewrite ``--recordings a b`` as ``--recordings a --recordings b``."""
+    """Rewrite ``--models a b`` as ``--models a --models b``, recordings after them apart."""
     spread: list[str] = []
     flag = ""
-    given = 0
-    for argument in arguments:
+    n_given = 0
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            return [*spread, *arguments[position:]]
         if argument.startswith("-") and not argument.lstrip("-").isdigit():
-            flag, given = (argument if argument in _SEVERAL else ""), 0
+            flag, n_given = (argument if argument in _SEVERAL else ""), 0
             spread.append(argument)
             continue
-        if flag and given:
+        if flag != "--recordings" and n_given and argument.endswith((".npz", ".nwb", os.sep)):
+            flag = ""
+        if flag and n_given:
             spread.append(flag)
         spread.append(argument)
-        given += 1
+        n_given += 1
     return spread
 
 

@@ -1,21 +1,112 @@
-"""From recordings to windows: what is held out of them."""
+"""From files to windows: what is read, and what is held out of it."""
 
 from __future__ import annotations
 
+import glob
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skneurograph import Recording, Windows, sliding_windows
 from skneurograph.cli.settings import Settings
-from skneurograph.cli.terminal import in_options
+from skneurograph.cli.terminal import complain, in_options
+from skneurograph.datasets import read_nwb
 from skneurograph.windows import average_classes
 
-__all__ = ["HOLD_OUT", "LAST_PART"]
+__all__ = ["HOLD_OUT", "LAST_PART", "find_files", "read_recordings"]
 
 # Part of every recording that is tested when it is split in time.
 LAST_PART = 0.3
+
+
+def find_files(given: Sequence[Path]) -> list[Path]:
+    """Give the recordings among files, folders and patterns, each file once.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If a pattern matches nothing, or a folder holds no recording.
+    """
+    files: dict[object, Path] = {}
+    for path in given:
+        for file in _expanded(path):
+            status = file.stat()
+            # The same for every path and link to a file.
+            key = (status.st_dev, status.st_ino)
+            if files.get(key) == file:
+                complain(f"note: {file} is given more than once and counts once")
+            elif key in files:
+                complain(f"note: {file} is the same file as {files[key]} and counts once")
+            else:
+                files[key] = file
+    return list(files.values())
+
+
+def _expanded(path: Path) -> list[Path]:
+    if path.is_dir():
+        return _files_of(path)
+    if path.exists():
+        return [path]
+    if not glob.has_magic(str(path)):
+        raise FileNotFoundError(f"no recording at {path}")
+    # A shell leaves a pattern that is quoted, or that matches nothing, as it is.
+    matches = sorted(map(Path, glob.glob(str(path))))
+    if not matches:
+        raise FileNotFoundError(f"no recording matches {path}")
+    return [file for match in matches for file in _expanded(match)]
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """Files of the first kind that a folder has; .nwb may stand beside what was made of them."""
+    files = sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] != ".")
+    for suffix in (".npz", ".nwb"):
+        found = [file for file in files if file.suffix.lower() == suffix]
+        if found:
+            return found
+    raise ValueError(f"{folder} is a folder without a recording (.npz)")
+
+
+def read_recordings(files: Sequence[Path]) -> list[Recording]:
+    """Read recordings, leaving out copies.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        If a file is no recording, or if two organisms have the same activity.
+    """
+    loaded: dict[object, tuple[Path, Recording]] = {}
+    for file in files:
+        recording = _read(file)
+        activity = np.ascontiguousarray(recording.activity)
+        key = (activity.shape, hashlib.sha256(activity.data).digest())
+        if key not in loaded:
+            loaded[key] = file, recording
+            continue
+        first, other = loaded[key]
+        if recording.organism != other.organism:
+            raise ValueError(
+                f"{file} holds the activity of {first} under another organism "
+                f"({recording.organism!r}, {other.organism!r}): one of them would be tested on "
+                "itself; leave out one"
+            )
+        complain(f"note: {file} is a copy of {first} and counts once")
+    return [recording for _, recording in loaded.values()]
+
+
+def _read(file: Path) -> Recording:
+    if file.suffix.lower() != ".nwb":
+        return Recording.load(file)
+    try:
+        return read_nwb(file)
+    except ValueError as error:
+        message = str(error).removeprefix(f"{file} ").rstrip(".")
+        raise ValueError(
+            f"{file}: {message}; what has to be chosen is chosen in Python: "
+            f"skneurograph.datasets.read_nwb({file.name!r}, ...).save({file.stem!r})"
+        ) from error
 
 
 def _labels_to_drop(recordings: Sequence[Recording], given: Sequence[str]) -> list[Any] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skneurograph import Recording, Windows, __version__, default_models, make_worms
-from skneurograph.cli.data import HOLD_OUT, LAST_PART
+from skneurograph.cli.data import HOLD_OUT, LAST_PART, find_files, read_recordings
 from skneurograph.cli.settings import Settings
 from skneurograph.cli.terminal import complain, in_options
 from skneurograph.model_selection._fit import is_random
@@ -51,7 +51,7 @@ def load(given: Sequence[Path], settings: Settings) -> list[Recording]:
     """Read what is given, or simulate worms."""
     if not given:
         return list(make_worms(5, random_state=settings.seeds[0]).recordings)
-    return [Recording.load(path) for path in given]
+    return read_recordings(find_files(given))
 
 
 def make_plans(

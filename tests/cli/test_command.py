@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 import skneurograph
 from skneurograph import Recording, sliding_windows
 from skneurograph.cli.command import _spread
-from skneurograph.cli.data import HOLD_OUT
+from skneurograph.cli.data import HOLD_OUT, find_files, read_recordings
 from skneurograph.cli.settings import Settings
 from tests.cli.running import CHEAP, assert_results, run, without
 
@@ -150,12 +151,83 @@ def test_a_second_run_replaces_the_results_of_the_first(capsys, saved, tmp_path)
     assert_results(out, ["chance"], text)
 
 
+def test_recordings_and_folders_stand_without_a_flag(capsys, saved, tmp_path):
+    paths = saved()
+    table = []
+    for arguments in (
+        paths,
+        [paths[0].parent],
+        [paths[0], "--recordings", *paths[1:]],
+        [*paths, "--recordings", paths[0].parent],
+        [str(paths[0].parent / "*.npz")],
+    ):
+        out = tmp_path / "results"
+        status, _, _ = run(capsys, "compare", *arguments, *CHEAP, "--out", out)
+        assert status == 0
+        lines = (out / "table.txt").read_text(encoding="utf-8").splitlines()
+        assert lines[0].startswith("3 recordings from ")
+        table.append([re.sub(r" +\d+\.\d ", " ", line) for line in lines[1:]])
+    assert all(lines == table[0] for lines in table)
+
+
+def test_what_is_given_twice_counts_once_and_is_said(capsys, saved, tmp_path):
+    paths = saved()
+    arguments = ["--models", "chance,chance", "--seed", 1, 1, "--window", 2]
+    status, text, errors = run(
+        capsys, "compare", *paths, paths[1], *arguments, "--out", tmp_path / "results"
+    )
+    assert status == 0
+    assert text.startswith("3 recordings from ")
+    assert errors.splitlines() == [
+        "note: --seed 1 is given 2 times and counts once",
+        "note: --models chance is given 2 times and counts once",
+        f"note: {paths[1]} is given more than once and counts once",
+    ]
+
+
+def test_a_file_counts_once_by_whatever_path_link_or_copy(saved, tmp_path, capsys):
+    paths = saved()
+    folder = paths[0].parent
+    (tmp_path / "soft.npz").symlink_to(paths[0])
+    (tmp_path / "hard.npz").hardlink_to(paths[1])
+    (tmp_path / "copy.npz").write_bytes(paths[2].read_bytes())
+    others = [folder / ".." / folder.name / paths[0].name, *sorted(tmp_path.glob("*.npz"))]
+    files = find_files([folder, *others])
+    assert files == [*paths, tmp_path / "copy.npz"]
+    loaded = read_recordings(files)
+    assert [recording.organism for recording in loaded] == [f"simulated-{i}" for i in (1, 2, 3)]
+    notes = capsys.readouterr().err.splitlines()
+    assert len(notes) == 4
+    assert all(note.endswith("counts once") for note in notes)
+
+
+def test_a_folder_gives_its_recordings_and_nothing_else(saved, tmp_path):
+    paths = saved()
+    folder = paths[0].parent
+    for name in ("notes.txt", "._0-worm.npz", "0.nwb"):
+        (folder / name).touch()
+    (folder / "sub.npz").mkdir()
+    assert find_files([folder]) == paths
+
+
+def test_a_folder_of_nwb_files_gives_them(tmp_path):
+    (tmp_path / "b.nwb").touch()
+    (tmp_path / "a.NWB").touch()
+    assert find_files([tmp_path]) == [tmp_path / "a.NWB", tmp_path / "b.nwb"]
+
+
+def test_an_nwb_file_that_cannot_be_read_says_how_to(tmp_path):
+    pytest.importorskip("pynwb")
+    path = tmp_path / "a.nwb"
+    path.touch()
+    with pytest.raises(ValueError, match=r"skneurograph.datasets.read_nwb\('a.nwb', ...\).save"):
+        read_recordings([path])
+
+
 def test_sessions_of_one_organism_are_said_to_stay_together(capsys, saved, short_worms, tmp_path):
     first, second, third = short_worms
     paths = saved(first, second, without(third, organism=second.organism))
-    status, text, _ = run(
-        capsys, "compare", "--recordings", *paths, *CHEAP, "--out", tmp_path / "results"
-    )
+    status, text, _ = run(capsys, "compare", *paths, *CHEAP, "--out", tmp_path / "results")
     assert status == 0
     assert text.startswith("3 recordings of 2 organisms (sessions stay together) from ")
     assert "\n4 fits: 2 models on 2 folds\n" in text
@@ -173,7 +245,7 @@ def test_sessions_of_one_organism_are_said_to_stay_together(capsys, saved, short
 def test_the_number_of_fits_is_said_before_the_first(capsys, saved, tmp_path, arguments):
     out = tmp_path / "results"
     options = [*arguments, "--window", 2, "--seed", 0, 1, "--by", "name", "--out", out]
-    _, text, _ = run(capsys, "compare", "--recordings", *saved(), *options)
+    _, text, _ = run(capsys, "compare", *saved(), *options)
     fits = pd.read_csv(out / "scores.csv").drop_duplicates(["model", "fold", "seed"])
     n_models = fits["model"].nunique()
     assert text.splitlines()[3] == f"{len(fits)} fits: {n_models} models on 3 folds"
@@ -184,7 +256,7 @@ def test_labels_that_are_numbers_can_be_dropped(capsys, saved, short_worms, tmp_
         without(worm, behavior=np.unique(worm.behavior, return_inverse=True)[1])
         for worm in short_worms
     ]
-    arguments = ["--recordings", *saved(*numbered), *CHEAP, "--out", tmp_path / "results"]
+    arguments = [*saved(*numbered), *CHEAP, "--out", tmp_path / "results"]
     status, text, errors = run(capsys, "compare", *arguments, "--drop", 2)
     assert status == 0
     assert errors == ""
@@ -193,7 +265,7 @@ def test_labels_that_are_numbers_can_be_dropped(capsys, saved, short_worms, tmp_
 
 
 def test_a_warning_is_one_line_in_options(capsys, saved, tmp_path):
-    arguments = ["--recordings", *saved(), *CHEAP, "--out", tmp_path / "results"]
+    arguments = [*saved(), *CHEAP, "--out", tmp_path / "results"]
     status, _, errors = run(capsys, "compare", *arguments, "--drop", "omega")
     assert status == 0
     assert errors == (
@@ -227,6 +299,11 @@ def test_real_worms_are_compared(capsys, real_worm_paths, tmp_path):
         (["--models", "x", "--out", "y"], ["--models", "x", "--out", "y"]),
         (["--out", "y", "z"], ["--out", "y", "z"]),
         (["--models=x", "--jobs", "2"], ["--models=x", "--jobs", "2"]),
+        (["a", "--models", "x", "y"], ["a", "--models", "x", "--models", "y"]),
+        (["--models", "x", "y", "a.npz", "b"], ["--models", "x", "--models", "y", "a.npz", "b"]),
+        (["--models", "x", "worms/"], ["--models", "x", "worms/"]),
+        (["--recordings", "a.npz", "b/"], ["--recordings", "a.npz", "--recordings", "b/"]),
+        (["--models", "x", "--", "y", "-z"], ["--models", "x", "--", "y", "-z"]),
         ([], []),
     ],
     ids=lambda arguments: " ".join(arguments) or "nothing",

@@ -18,6 +18,19 @@ def text_file(worms, save, folder):
     return ["--recordings", *save(), path], "notes.npz is not a recording"
 
 
+def folder_without_recordings(worms, save, folder):
+    (folder / "notes").mkdir()
+    return ["--recordings", *save(), folder / "notes"], "is a folder without a recording (.npz)"
+
+
+def pattern_that_matches_nothing(worms, save, folder):
+    return ["--recordings", folder / "worm-*.npz"], "no recording matches"
+
+
+def copy_under_another_name(worms, save, folder):
+    return ["--recordings", *save(*worms, without(worms[0], organism="w"))], "tested on itself"
+
+
 def array_file(worms, save, folder):
     np.save(folder / "array.npy", np.zeros((9, 2)))
     return ["--recordings", *save(), folder / "array.npy"], "array.npy is not a recording"
@@ -195,6 +208,9 @@ def unknown_option(worms, save, folder):
 MISTAKES = [
     missing_file,
     text_file,
+    folder_without_recordings,
+    pattern_that_matches_nothing,
+    copy_under_another_name,
     array_file,
     file_with_two_rates,
     file_without_activity,

@@ -46,7 +46,7 @@ def test_finished_fits_are_on_disk_when_a_later_one_is_interrupted(
     lineup = {"slow": Interrupted()}
     monkeypatch.setattr(plan, "default_models", lambda *args, **kwargs: lineup)
     status, text, errors = run(
-        capsys, "compare", "--recordings", *saved(), "--window", 2, "--out", out, "--split", "both"
+        capsys, "compare", *saved(), "--window", 2, "--out", out, "--split", "both"
     )
     assert status == 130
     assert errors.endswith("error: interrupted, 1 of 6 fits\n")
@@ -93,7 +93,7 @@ def test_an_interrupt_while_drawing_keeps_scores_and_table(capsys, saved, tmp_pa
 
     out = tmp_path / "results"
     monkeypatch.setattr(report, "_draw", interrupted)
-    status, text, errors = run(capsys, "compare", "--recordings", *saved(), *CHEAP, "--out", out)
+    status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--out", out)
     assert status == 130
     assert errors.endswith("error: interrupted while drawing\n")
     assert sorted(path.name for path in out.iterdir()) == ["scores.csv", "table.txt"]
@@ -110,9 +110,7 @@ def test_a_signal_that_a_model_swallows_ends_the_comparison(capsys, saved, tmp_p
     monkeypatch.setattr(plan, "default_models", lambda *args, **kwargs: {"chance": Swallowing()})
     out = tmp_path / "results"
     before = signal.getsignal(signal.SIGTERM)
-    status, text, _ = run(
-        capsys, "compare", "--recordings", *saved(), "--out", out, "--split", "both"
-    )
+    status, text, _ = run(capsys, "compare", *saved(), "--out", out, "--split", "both")
     assert status == 128 + signal.SIGTERM
     assert "interrupted, 1 of 3 fits" in text
     assert signal.getsignal(signal.SIGTERM) == before
@@ -153,9 +151,7 @@ def contents(folder):
 def test_a_run_that_fails_before_the_first_fit_leaves_an_earlier_one(
     capsys, saved, earlier, mistake
 ):
-    status, _, _ = run(
-        capsys, "compare", "--recordings", *saved(), *CHEAP, *mistake, "--out", earlier
-    )
+    status, _, _ = run(capsys, "compare", *saved(), *CHEAP, *mistake, "--out", earlier)
     assert status == 2
     assert contents(earlier) == EARLIER
 
@@ -169,7 +165,7 @@ def test_a_run_in_progress_leaves_an_earlier_one(capsys, saved, earlier, monkeyp
             return super().fit(X, y)
 
     monkeypatch.setattr(plan, "default_models", lambda *args, **kwargs: {"chance": Looking()})
-    status, _, _ = run(capsys, "compare", "--recordings", *saved(), "--out", earlier)
+    status, _, _ = run(capsys, "compare", *saved(), "--out", earlier)
     assert status == 0
     assert len(Looking.seen) == 3
     assert Looking.seen[0] == EARLIER
@@ -180,7 +176,7 @@ def test_a_run_in_progress_leaves_an_earlier_one(capsys, saved, earlier, monkeyp
 
 
 def test_the_folder_holds_the_files_of_one_run(capsys, saved, earlier):
-    status, text, _ = run(capsys, "compare", "--recordings", *saved(), *CHEAP, "--out", earlier)
+    status, text, _ = run(capsys, "compare", *saved(), *CHEAP, "--out", earlier)
     assert status == 0
     assert_results(earlier, ["chance", "logistic"], text)
 
@@ -192,9 +188,7 @@ def test_an_output_that_cannot_be_written_is_one_line_and_the_others_are_there(
     (earlier / name).unlink()
     (earlier / name).mkdir()
     (earlier / name / "in the way").touch()
-    status, text, errors = run(
-        capsys, "compare", "--recordings", *saved(), *CHEAP, "--out", earlier
-    )
+    status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--out", earlier)
     assert status == 1
     (error,) = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert error.startswith(f"error: could not write {earlier / name}: ")
@@ -217,9 +211,7 @@ def test_a_full_disk_leaves_the_table_on_the_screen_and_an_earlier_run(
     monkeypatch.setattr(Path, "open", full)
     monkeypatch.setattr(Path, "write_bytes", full)
     monkeypatch.setattr(report, "_draw", full)
-    status, text, errors = run(
-        capsys, "compare", "--recordings", *saved(), *CHEAP, "--out", earlier
-    )
+    status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--out", earlier)
     assert status == 1
     assert "mean ± sd over 3 folds" in text
     assert [line.split(":")[0] for line in errors.splitlines()] == ["warning"] + 3 * ["error"]
@@ -233,7 +225,7 @@ def test_scores_so_far_are_named_when_every_fit_has_failed(capsys, saved, earlie
             raise RuntimeError("no luck")
 
     monkeypatch.setattr(plan, "default_models", lambda *args, **kwargs: {"chance": Failing()})
-    status, _, errors = run(capsys, "compare", "--recordings", *saved(), "--out", earlier)
+    status, _, errors = run(capsys, "compare", *saved(), "--out", earlier)
     assert status == 1
     partial = earlier / "scores.partial.csv"
     assert errors.endswith(f"RuntimeError: no luck; scores so far are in {partial}\n")
@@ -250,9 +242,7 @@ def test_a_second_split_that_fails_leaves_the_first(capsys, saved, tmp_path, mon
 
     monkeypatch.setattr(command, "compare", fails_in_time)
     out = tmp_path / "results"
-    status, text, errors = run(
-        capsys, "compare", "--recordings", *saved(), *CHEAP, "--split", "both", "--out", out
-    )
+    status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--split", "both", "--out", out)
     assert status == 1
     assert "error: time: y: got nothing\n" in errors
     table = (out / "table.txt").read_text(encoding="utf-8")
@@ -265,16 +255,7 @@ def test_a_second_split_that_fails_leaves_the_first(capsys, saved, tmp_path, mon
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_behind_the_standard_output_is_one_line(saved, tmp_path, capsys, monkeypatch):
     out = tmp_path / "results"
-    arguments = [
-        "compare",
-        "--recordings",
-        *map(str, saved()),
-        *CHEAP,
-        "--out",
-        str(out),
-        "--split",
-        "both",
-    ]
+    arguments = ["compare", *map(str, saved()), *CHEAP, "--out", str(out), "--split", "both"]
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         with pytest.raises(SystemExit) as stopped:
@@ -290,6 +271,6 @@ def test_nothing_is_lost_without_a_standard_output(saved, tmp_path, monkeypatch)
     out = tmp_path / "results"
     monkeypatch.setattr(sys, "stdout", None)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["compare", "--recordings", *map(str, saved()), *CHEAP, "--out", str(out)])
+        cli.main(["compare", *map(str, saved()), *CHEAP, "--out", str(out)])
     assert not stopped.value.code
     assert len(list(out.iterdir())) == 3

@@ -39,14 +39,14 @@ def test_a_closed_pipe_and_a_backend_of_elsewhere_lose_nothing(tmp_path):
     environment = command_environment() | {"MPLBACKEND": "module://nowhere.backend"}
     save_noise(tmp_path, n_times=60)
     command = subprocess.Popen(
-        [*COMMAND, "compare", *FILES, *CHEAP, "--split", "both", "--out", "results"],
+        [*COMMAND, "compare", ".", *CHEAP, "--split", "both", "--out", "results"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=tmp_path,
         env=environment,
     )
-    assert command.stdout.readline() == "3 recordings from 0.npz, 1.npz, 2.npz\n"
+    assert command.stdout.readline() == "3 recordings from .\n"
     command.stdout.close()
     errors = command.stderr.read()
     assert command.wait(PATIENCE) == 0, errors
@@ -61,7 +61,6 @@ def test_a_closed_pipe_and_a_backend_of_elsewhere_lose_nothing(tmp_path):
 
 
 COMMAND = [sys.executable, "-m", "skneurograph.cli"]
-FILES = ("--recordings", "0.npz", "1.npz", "2.npz")
 SLOW = ("--task", "forecast", "--models", "persistence", "recurrent", "--horizon", "1")
 
 
@@ -84,7 +83,7 @@ def start_and_signal(folder, number, *options, to_the_group, so_far):
     save_noise(folder, n_times=300)
     with open(folder / "out", "w") as out, open(folder / "err", "w") as err:
         command = subprocess.Popen(
-            [*COMMAND, "compare", *FILES, *SLOW, *options, "--out", "results"],
+            [*COMMAND, "compare", ".", *SLOW, *options, "--out", "results"],
             stdout=out,
             stderr=err,
             cwd=folder,
