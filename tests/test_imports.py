@@ -25,6 +25,7 @@ ALLOWED = {
     "_containers": {"inputs"},
     "_fitting": {"_containers"},
     "validation": {"_containers", "lazy", "inputs"},
+    "memory": set(),
     "preprocessing": {
         "recordings",
         "_fitting",
@@ -38,7 +39,7 @@ ALLOWED = {
     "_torch_state": set(),
     "training": {"lazy", "nn", "_interrupt"},
     "_net_estimator": {"training", "_torch_state", "_fitting", "_units", "validation", "lazy"},
-    "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy"},
+    "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy", "memory"},
     "decoding": {
         "_graph_net",
         "_net_estimator",
@@ -50,7 +51,15 @@ ALLOWED = {
         "lazy",
         "inputs",
     },
-    "graph_inference": {"_net_estimator", "_fitting", "training", "nn", "validation", "lazy"},
+    "graph_inference": {
+        "_net_estimator",
+        "_fitting",
+        "training",
+        "nn",
+        "validation",
+        "lazy",
+        "memory",
+    },
     "forecasting": {
         "_fitting",
         "_graph_net",

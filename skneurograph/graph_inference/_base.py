@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.lazy import LazyWindows
+from skneurograph.memory import require_memory
 from skneurograph.training import cut_windows
 from skneurograph.validation import check_windows, neuron_names, recorded_columns
 
@@ -19,6 +20,7 @@ __all__ = ["GraphTransformer"]
 
 # Windows are read in chunks of about this many elements of the largest array.
 _CHUNK_ELEMENTS = 4_000_000
+_FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region or a class"
 
 
 class GraphTransformer(TransformerMixin, BaseEstimator):
@@ -51,6 +53,8 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If there are fewer than two neurons, or too few frames; the message says which.
+        MemoryError
+            If the graph of so many neurons does not fit in memory.
         """
         windows = self._start(X)
         self._learn(windows)
@@ -69,14 +73,27 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             One column for each name of `get_feature_names_out`. A pair that is missing in
             a window has its value in ``graph_``, and 0 if it was never recorded together,
             so that there is no NaN.
+
+        Raises
+        ------
+        MemoryError
+            If the features of so many windows do not fit in memory.
         """
         windows = self._checked(X)
-        receivers, senders = self._edges()
-        fill = np.nan_to_num(self.graph_[receivers, senders], nan=0.0)
-        features = np.empty((len(windows), len(receivers)), dtype=_dtype(windows))
+        n_neurons = self.n_features_in_
+        n_edges = n_neurons * (n_neurons - 1) // (1 if self._directed else 2)
+        self._require(
+            len(windows) * n_edges * _dtype(windows)().itemsize,
+            f"transform: {n_edges:,} edges of each of {len(windows):,} windows",
+            "transform some windows at a time, or have fewer features: "
+            f"{_FEWER_NEURONS}, or use the activity itself (WindowPCA)",
+        )
+        fill = np.nan_to_num(self._features(self.graph_[None]), nan=0.0)
+        features = np.empty((len(windows), n_edges), dtype=_dtype(windows))
         for rows, graphs in self._graph_chunks(windows):
-            part = graphs[:, receivers, senders]
-            features[rows] = np.where(np.isnan(part), fill, part)
+            part = self._features(graphs)
+            np.copyto(part, fill, where=np.isnan(part))
+            features[rows] = part
         return features
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
@@ -92,9 +109,19 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             Entry ``[w, i, j]`` is the influence of sender ``j`` on receiver ``i`` in window
             ``w``. The diagonal is zero; pairs with a neuron that is missing in the window,
             or that were never recorded together in training, are NaN.
+
+        Raises
+        ------
+        MemoryError
+            If the graphs of so many windows do not fit in memory.
         """
         windows = self._checked(X)
         n_neurons = self.n_features_in_
+        self._require(
+            len(windows) * n_neurons**2 * _dtype(windows)().itemsize,
+            f"infer_graphs: {len(windows):,} graphs of {n_neurons:,} neurons",
+            f"infer some at a time (infer_graphs(X[:100])), or {_FEWER_NEURONS}",
+        )
         inferred = np.empty((len(windows), n_neurons, n_neurons), dtype=_dtype(windows))
         for rows, graphs in self._graph_chunks(windows):
             inferred[rows] = graphs
@@ -135,11 +162,22 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
     def _learn(self, windows: NDArray | LazyWindows) -> None:
         """Set ``graph_`` from validated windows; ``columns_`` are the neurons recorded."""
 
+    def _shared(self, columns: NDArray[np.intp]) -> Any:
+        """Give what the graphs of all windows share whose neurons are ``columns_[columns]``."""
+
     def _window_graphs(
-        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+        self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: Any
     ) -> NDArray[np.float64]:
         """Graphs of windows without NaN, whose neurons are ``columns_[columns]``."""
         raise NotImplementedError
+
+    def _fit_bytes(self, missing: bool) -> float:
+        """Bytes that `fit` needs beside the windows; more if neurons are missing in some."""
+        return 8.0 * (6 if missing else 3) * len(self.columns_) ** 2
+
+    def _require(self, n_bytes: float, what: str, remedy: str) -> None:
+        """Refuse what does not fit in memory."""
+        require_memory(n_bytes, f"{type(self).__name__}.{what}", remedy)
 
     def _window_elements(self) -> int:
         """Elements of the largest array that one window needs."""
@@ -157,6 +195,12 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         if self.neurons is not None:
             neuron_names(self, self.neurons)
         self.columns_ = recorded_columns(windows)
+        n_neurons = len(self.columns_)
+        self._require(
+            self._fit_bytes(_any_missing(windows)),
+            f"fit: the graph of {n_neurons:,} neurons, {n_neurons:,} x {n_neurons:,} pairs,",
+            _FEWER_NEURONS,
+        )
         return windows
 
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
@@ -171,48 +215,88 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             return receivers, senders
         return np.triu_indices(n_neurons, k=1)
 
+    def _features(self, graphs: NDArray[Any]) -> NDArray[Any]:
+        """Lay out the edges of each graph in a row, in the order of their names."""
+        n_neurons = graphs.shape[1]
+        rows = []
+        for i in range(n_neurons):
+            if self._directed:
+                rows.append(graphs[:, i, :i])
+            rows.append(graphs[:, i, i + 1 :])
+        return np.concatenate(rows, axis=1)
+
     def _chunks(
         self, windows: NDArray | LazyWindows
     ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
         """Cut the recorded neurons of some windows at a time.
 
-        Gives the windows' positions, their activity with 0 for missing neurons, and which
-        neurons each of them holds.
+        Gives the windows' positions, their activity with 0 for missing neurons, in an array
+        of its own that lies neuron by neuron in memory, and which neurons each of them holds.
         """
-        size = max(1, _CHUNK_ELEMENTS // self._window_elements())
+        n_neurons = len(self.columns_)
+        # Much less than a matrix of all pairs, but frames enough for the product that adds
+        # to one to take longer than the adding.
+        elements = max(_CHUNK_ELEMENTS, n_neurons**2) // 4
+        size = max(1, elements // (n_neurons * self.n_times_in_))
+        columns = None if n_neurons == windows.shape[1] else self.columns_
         for start in range(0, len(windows), size):
             rows = slice(start, min(start + size, len(windows)))
-            part = cut_windows(windows, rows, self.columns_).astype(np.float64, copy=False)
+            cut = cut_windows(windows, rows, columns)
+            part = np.empty((cut.shape[1], cut.shape[0], cut.shape[2])).transpose(1, 0, 2)
+            part[:] = cut
             recorded = np.asarray(~np.isnan(part).any(axis=2))
             if not recorded.all():
-                part = np.where(recorded[:, :, None], part, 0.0)
+                np.copyto(part, 0.0, where=~recorded[:, :, None])
             yield rows, part, recorded
+
+    def _held(
+        self, windows: NDArray | LazyWindows
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Windows that hold the same neurons, and these as positions in ``columns_``.
+
+        Windows of one animal lack the same neurons, so there are few patterns.
+        """
+        found = [np.packbits(recorded, axis=1) for _, _, recorded in self._chunks(windows)]
+        patterns, which = np.unique(np.concatenate(found), axis=0, return_inverse=True)
+        for k, pattern in enumerate(patterns):
+            held = np.unpackbits(pattern, count=len(self.columns_))
+            yield np.flatnonzero(which.ravel() == k), np.flatnonzero(held)
 
     def _graph_chunks(
         self, windows: NDArray | LazyWindows
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    ) -> Iterator[tuple[NDArray[np.intp] | slice, NDArray[np.floating]]]:
         """Graphs ``(n_rows, n_neurons, n_neurons)`` of some windows at a time, with NaN."""
-        columns = self.columns_
+        columns, n_neurons = self.columns_, self.n_features_in_
         unknown = np.isnan(self.graph_[np.ix_(columns, columns)])
-        for rows, part, recorded in self._chunks(windows):
-            whole = np.full((len(part), self.n_features_in_, self.n_features_in_), np.nan)
-            # Windows of one recording lack the same neurons, so there are few patterns.
-            patterns, which = np.unique(recorded, axis=0, return_inverse=True)
-            for k, pattern in enumerate(patterns):
-                held, members = np.flatnonzero(pattern), np.flatnonzero(which == k)
+        size = max(1, _CHUNK_ELEMENTS // self._window_elements())
+        for members, held in self._held(windows):
+            shared = self._shared(held) if len(held) else None
+            absent = np.nonzero(unknown[np.ix_(held, held)])
+            for start in range(0, len(members), size):
+                rows = members[start : start + size]
                 if len(held) == 0:
+                    yield rows, np.full((len(rows), n_neurons, n_neurons), np.nan)
                     continue
-                graphs = self._window_graphs(part[np.ix_(members, held)], held)
-                graphs[:, unknown[np.ix_(held, held)]] = np.nan
+                part = cut_windows(windows, rows, columns[held]).astype(np.float64, copy=False)
+                graphs = self._window_graphs(part, held, shared)
+                graphs[:, absent[0], absent[1]] = np.nan
                 graphs[:, np.arange(len(held)), np.arange(len(held))] = 0.0
-                whole[np.ix_(members, columns[held], columns[held])] = graphs
-            yield rows, whole
+                if len(held) < n_neurons:
+                    inner, graphs = graphs, np.full((len(rows), n_neurons, n_neurons), np.nan)
+                    graphs[:, columns[held, None], columns[held]] = inner
+                yield rows, graphs
 
     def _whole(self, graph: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Put a graph of the recorded neurons in its place; pairs that are not known are NaN."""
-        whole = np.full((self.n_features_in_, self.n_features_in_), np.nan)
-        graph = np.where(known, graph, np.nan)
+        """Put a graph of the recorded neurons in its place; pairs that are not known are NaN.
+
+        Changes ``graph``.
+        """
+        if not known.all():
+            np.copyto(graph, np.nan, where=~known)
         np.fill_diagonal(graph, 0.0)
+        if len(graph) == self.n_features_in_:
+            return graph
+        whole = np.full((self.n_features_in_, self.n_features_in_), np.nan)
         whole[np.ix_(self.columns_, self.columns_)] = graph
         return whole
 
@@ -226,3 +310,11 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
 
 def _dtype(windows: NDArray | LazyWindows) -> type[np.floating]:
     return np.float32 if windows.dtype == np.float32 else np.float64
+
+
+def _any_missing(windows: NDArray | LazyWindows) -> bool:
+    """Whether some window lacks a neuron; there is no infinity that a sum could meet."""
+    if isinstance(windows, LazyWindows):
+        return windows.has_nan()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isnan(windows.sum()))

@@ -12,14 +12,17 @@ from scipy.stats import rankdata
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.graph_inference._base import GraphTransformer
+from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import (
     CONSTANT,
+    Chunks,
+    Repeats,
     independent_frames,
     neuron_means,
-    noise_edge,
-    pairwise_products,
-    without_noise,
+    neuron_spreads,
 )
+from skneurograph.graph_inference._pairs import Pairs, pairwise_products
+from skneurograph.graph_inference._spectrum import noise_edge, without_noise
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["CorrelationGraph"]
@@ -148,55 +151,51 @@ class CorrelationGraph(GraphTransformer):
                 f"noise_filter: got True with lag={self.lag}; expected lag=0, since the "
                 "spectrum of noise is that of a symmetric matrix"
             )
-        self._ranks = None
-        if self.method == "spearman":
-            self._ranks = _learn_ranks(part for _, part, _ in self._with_nan(windows))
 
         def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
             for _, part, recorded in self._chunks(windows):
                 yield self._ranked(part, np.arange(part.shape[1])), recorded
 
-        self._mean = neuron_means(chunks)
+        self._ranks: _Ranks | None = None
+        if self.method == "spearman":
+            self._ranks = _learn_ranks(chunks)
+            self._mean = np.full(len(self.columns_), 0.5)
+        else:
+            self._mean = neuron_means(chunks)
         pairs = pairwise_products(chunks, self._mean, lag=self.lag)
         if pairs.count.max(initial=0) < 2:
             raise ValueError(
                 f"X has n_samples = {len(windows)} with {self.n_times_in_} frames each: a "
                 f"correlation with lag={self.lag} needs a neuron in at least {2 + self.lag} frames"
             )
-        own = pairs if self.lag == 0 else pairwise_products(chunks, self._mean)
-        count = np.maximum(np.diag(own.count), 1)
-        spread = np.sqrt(np.diag(own.product) / count)
+        spread = neuron_spreads(chunks, self._mean) if self.lag else pairs.spread()
         self._scale = np.where(spread > CONSTANT * np.abs(self._mean), spread, np.inf)
         graph = pairs.correlation(self._mean)
         if self.noise_filter:
-            apart = pairs.known & ~np.eye(len(graph), dtype=bool)
-            frames = independent_frames(chunks, pairs)[apart].mean() if apart.any() else 1.0
-            graph = without_noise(np.where(pairs.known, graph, 0.0), float(frames))
+            repeats = independent_frames(chunks, self._mean)
+            graph[~pairs.known] = 0.0
+            graph = without_noise(graph, _mean_frames(pairs, repeats))
         self.graph_ = self._whole(graph, pairs.known)
+        if self._in_window:
+            self._ranks = None
 
     def _window_graphs(
-        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+        self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: None
     ) -> NDArray[np.float64]:
         n_frames = windows.shape[2] - self.lag
         if self._in_window:
-            if self.method == "spearman":
-                receiver = rankdata(windows[:, :, self.lag :], axis=2)
-                sender = rankdata(windows[:, :, :n_frames], axis=2)
-            else:
-                receiver, sender = windows[:, :, self.lag :], windows[:, :, :n_frames]
-            receiver, sender = standardised(receiver), standardised(sender)
+            prepare = _window_ranks if self.method == "spearman" else standardised
+            receiver = prepare(windows[:, :, self.lag :])
+            sender = prepare(windows[:, :, :n_frames]) if self.lag else receiver
         else:
             z = self._ranked(windows, columns) - self._mean[columns, None]
-            z = z / self._scale[columns, None]
+            z /= self._scale[columns, None]
             receiver, sender = z[:, :, self.lag :], z[:, :, :n_frames]
         if self.noise_filter:
             return filtered_products(receiver)
-        graphs: NDArray[np.float64] = receiver @ sender.transpose(0, 2, 1) / n_frames
+        graphs: NDArray[np.float64] = receiver @ sender.transpose(0, 2, 1)
+        graphs /= n_frames
         return graphs
-
-    def _with_nan(self, windows: NDArray | LazyWindows) -> Iterator[tuple[slice, NDArray, NDArray]]:
-        for rows, part, recorded in self._chunks(windows):
-            yield rows, np.where(recorded[:, :, None], part, np.nan), recorded
 
     def _ranked(
         self, windows: NDArray[np.float64], columns: NDArray[np.intp]
@@ -208,29 +207,46 @@ class CorrelationGraph(GraphTransformer):
         for position, column in enumerate(columns):
             values, below = self._ranks[column]
             own = windows[:, position]
-            left = below[np.searchsorted(values, own, side="left")]
-            right = below[np.searchsorted(values, own, side="right")]
-            ranked[:, position] = (left + right) / 2
+            left = np.searchsorted(values, own)
+            # Values that were seen in training share the middle of their ranks.
+            seen = values[np.minimum(left, len(values) - 1)] == own
+            ranked[:, position] = (below[left] + below[left + seen]) / 2
         return ranked
 
 
-def _learn_ranks(
-    chunks: Iterator[NDArray[np.float64]],
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _mean_frames(pairs: Pairs, repeats: Repeats) -> float:
+    """Mean number of independent frames of the pairs of different neurons."""
+    total, n_pairs = 0.0, 0
+    for rows in row_blocks(len(pairs.product)):
+        known = pairs.known[rows].copy()
+        np.fill_diagonal(known[:, rows], False)
+        total += repeats.frames(pairs.counts(rows), rows).sum(where=known)
+        n_pairs += int(known.sum())
+    return total / n_pairs if n_pairs else 1.0
+
+
+_Ranks = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+
+def _learn_ranks(chunks: Chunks) -> _Ranks:
     """Distinct values of each neuron, and the fraction of frames below each position."""
     found: list[list[tuple[NDArray, NDArray]]] = []
-    for part in chunks:
+    for part, recorded in chunks():
         if not found:
             found = [[] for _ in range(part.shape[1])]
         for column, own in enumerate(found):
-            values = part[:, column]
-            own.append(np.unique(values[~np.isnan(values)], return_counts=True))
+            values = part[recorded[:, column], column]
+            own.append(np.unique(values, return_counts=True))
     ranks = []
     for own in found:
         values, place = np.unique(np.concatenate([v for v, _ in own]), return_inverse=True)
         count = np.bincount(place, weights=np.concatenate([c for _, c in own]))
         ranks.append((values, np.concatenate([[0.0], np.cumsum(count)]) / count.sum()))
     return ranks
+
+
+def _window_ranks(windows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return standardised(rankdata(windows, axis=2))
 
 
 def standardised(windows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,14 +13,15 @@ from sklearn.covariance import graphical_lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.graph_inference._base import GraphTransformer
+from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import (
     CONSTANT,
-    Pairs,
+    Repeats,
     independent_frames,
-    nearest_correlation,
     neuron_means,
-    pairwise_products,
 )
+from skneurograph.graph_inference._pairs import Pairs, pairwise_products
+from skneurograph.graph_inference._spectrum import inverse, nearest_correlation
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["PartialCorrelationGraph"]
@@ -138,43 +139,54 @@ class PartialCorrelationGraph(GraphTransformer):
             return ((part, recorded) for _, part, recorded in self._chunks(windows))
 
         self._mean = neuron_means(chunks)
-        pairs = pairwise_products(chunks, self._mean)
+        squares = self.estimator == "ledoit-wolf" and self.alpha is None
+        pairs = pairwise_products(chunks, self._mean, squares=squares)
         if pairs.count.max(initial=0) < 2:
             raise ValueError(
                 f"X has n_samples = {len(windows)} with {self.n_times_in_} frames each: a "
                 "correlation needs a neuron in at least 2 frames"
             )
-        spread = np.sqrt(np.diag(pairs.product) / np.maximum(np.diag(pairs.count), 1))
+        spread = pairs.spread()
         varies = spread > CONSTANT * np.abs(self._mean)
         self._scale = np.where(varies, spread, np.inf)
-        correlation = np.where(pairs.known, pairs.correlation(self._mean), 0.0)
+        correlation = pairs.correlation(self._mean)
+        known = pairs.known
+        correlation[~known] = 0.0
         np.fill_diagonal(correlation, 1.0)
         correlation = nearest_correlation(correlation, _LEAST_EIGENVALUE)
         self.shrinkage_ = 0.0
         if self.estimator == "ledoit-wolf":
             if self.alpha is None:
-                frames = independent_frames(chunks, pairs)
-                self.shrinkage_ = _shrinkage(pairs, correlation, spread, frames)
+                repeats = independent_frames(chunks, self._mean)
+                self.shrinkage_ = _shrinkage(pairs, correlation, spread, repeats)
             else:
                 self.shrinkage_ = float(self.alpha)
-            self._covariance = (1 - self.shrinkage_) * correlation
-            np.fill_diagonal(self._covariance, 1.0)
-            precision = np.linalg.inv(self._covariance)
+            del pairs
+            correlation *= 1 - self.shrinkage_
+            np.fill_diagonal(correlation, 1.0)
+            self._covariance = correlation
+            precision = inverse(correlation)
         else:
             penalty = _LASSO_PENALTY if self.alpha is None else float(self.alpha)
             self._covariance, precision = _graphical_lasso(correlation, penalty)
-        self.graph_ = self._whole(_partial(precision), pairs.known)
+        self.graph_ = self._whole(_partial(precision), known)
+
+    def _shared(self, columns: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        covariance = self._covariance[np.ix_(columns, columns)]
+        return covariance, inverse(covariance)
 
     def _window_graphs(
-        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+        self,
+        windows: NDArray[np.float64],
+        columns: NDArray[np.intp],
+        shared: tuple[NDArray[np.float64], NDArray[np.float64]],
     ) -> NDArray[np.float64]:
+        covariance, prior = shared
         z = (windows - self._mean[columns, None]) / self._scale[columns, None]
-        prior = np.linalg.inv(self._covariance[np.ix_(columns, columns)])
         n_frames = z.shape[2]
         if n_frames >= len(columns):
             scatter = z @ z.transpose(0, 2, 1)
-            weighted = self.prior_frames * self._covariance[np.ix_(columns, columns)]
-            return _partial(np.linalg.inv(weighted + scatter))
+            return _partial(np.linalg.inv(self.prior_frames * covariance + scatter))
         # Few frames change few directions of the inverse (Woodbury).
         seen = prior @ z
         gram = z.transpose(0, 2, 1) @ seen + self.prior_frames * np.eye(n_frames)
@@ -202,26 +214,38 @@ def _shrinkage(
     pairs: Pairs,
     correlation: NDArray[np.float64],
     spread: NDArray[np.float64],
-    frames: NDArray[np.float64],
+    repeats: Repeats,
 ) -> float:
     """Ledoit and Wolf's weight of no correlation, each pair over its own frames.
 
     The squared error of the correlations over their squared distance from none.
     """
+    assert pairs.product_square is not None
     scale = np.where(spread > 0, spread, 1.0) ** 2
-    count = np.maximum(pairs.count, 1)
-    fourth = pairs.product_square / (count * scale[:, None] * scale)
-    known = pairs.known
-    error = np.where(known, np.maximum(fourth - correlation**2, 0) / np.maximum(frames, 1), 0)
-    distance = np.where(known, (correlation - np.eye(len(correlation))) ** 2, 0).sum()
-    return 1.0 if distance == 0 else float(min(1.0, error.sum() / distance))
+    error, distance = 0.0, 0.0
+    for rows in row_blocks(len(correlation)):
+        squared, known = correlation[rows] ** 2, pairs.known[rows]
+        fourth = pairs.product_square[rows] / np.maximum(pairs.counts(rows), 1)
+        fourth /= scale[rows, None]
+        fourth /= scale
+        frames = np.maximum(repeats.frames(pairs.counts(rows), rows), 1)
+        error += (np.maximum(fourth - squared, 0) / frames).sum(where=known)
+        # The diagonal is 1 in both, up to rounding.
+        np.fill_diagonal(squared[:, rows], (np.diagonal(correlation)[rows] - 1) ** 2)
+        distance += squared.sum(where=known)
+    return 1.0 if distance == 0 else float(min(1.0, error / distance))
 
 
-def _partial(precision: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Partial correlations of one or many inverse covariances, zero on the diagonal."""
-    scale = np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
-    partial: NDArray[np.float64] = -precision / (scale[..., :, None] * scale[..., None, :])
-    partial = (partial + np.swapaxes(partial, -1, -2)) / 2
+def _partial(precision: NDArray[Any]) -> NDArray[np.float64]:
+    """Partial correlations of one or many inverse covariances, which it changes.
+
+    Zero on the diagonal.
+    """
+    scale = 1 / np.sqrt(np.diagonal(precision, axis1=-2, axis2=-1))
+    precision *= -scale[..., :, None]
+    precision *= scale[..., None, :]
+    partial: NDArray[np.float64] = precision + np.swapaxes(precision, -1, -2)
+    partial /= 2
     index = np.arange(partial.shape[-1])
     partial[..., index, index] = 0.0
     return partial

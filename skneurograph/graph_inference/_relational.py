@@ -14,7 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.graph_inference._base import GraphTransformer, _dtype
-from skneurograph.graph_inference._moments import neuron_means, pairwise_products
+from skneurograph.graph_inference._blocks import row_blocks
+from skneurograph.graph_inference._moments import neuron_means
+from skneurograph.graph_inference._pairs import pairwise_products
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import RelationalModel, computed_loss
 from skneurograph.training import TrainingData, _steps_per_epoch, cut_windows, hold_out
@@ -354,16 +356,22 @@ class RelationalGraph(GraphTransformer, NetEstimator):
 
         def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
             for _, part, recorded in self._chunks(windows):
+                # Scaled by channel, so that what is constant is told from the same rounding.
                 frames = part.reshape(*part.shape[:2], -1, self.n_channels)
                 frames = (frames - mean) / spread * recorded[:, :, None, None]
                 yield frames.reshape(part.shape), recorded
 
         means = neuron_means(chunks)
         pairs = pairwise_products(chunks, means, lag=self.n_channels)
-        strength = np.where(pairs.known, np.abs(pairs.correlation(means)), -1.0)
+        strength = pairs.correlation(means)
+        np.abs(strength, out=strength)
+        strength[~pairs.known] = -1.0
         np.fill_diagonal(strength, -2.0)
-        order = np.argsort(-strength, axis=1, kind="stable")[:, : self.n_neighbors]
-        return np.sort(order, axis=1)
+        chosen = []
+        for rows in row_blocks(len(strength)):
+            order = np.argsort(-strength[rows], axis=1, kind="stable")[:, : self.n_neighbors]
+            chosen.append(np.sort(order, axis=1))
+        return np.concatenate(chosen)
 
     def _encode_target(
         self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
@@ -416,7 +424,9 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             np.put_along_axis(graph, self._positions(), total, axis=1)
         self.graph_ = self._whole(graph / np.maximum(together, 1), together > 0)
 
-    def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[tuple[slice, NDArray[Any]]]:
+    def _graph_chunks(
+        self, windows: NDArray | LazyWindows
+    ) -> Iterator[tuple[slice, NDArray[np.floating]]]:
         for rows, posterior, recorded in self._posteriors(windows):
             yield rows, self._placed(1 - posterior[:, 0], recorded)
 

@@ -13,12 +13,9 @@ from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.graph_inference._base import GraphTransformer
-from skneurograph.graph_inference._moments import (
-    CONSTANT,
-    nearest_correlation,
-    neuron_means,
-    pairwise_products,
-)
+from skneurograph.graph_inference._moments import CONSTANT, neuron_means, neuron_spreads
+from skneurograph.graph_inference._pairs import pairwise_products
+from skneurograph.graph_inference._spectrum import inverse, nearest_correlation
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["VARGraph"]
@@ -145,32 +142,37 @@ class VARGraph(GraphTransformer):
     def _penalty(self) -> float:
         return _ALPHA[self.penalty] if self.alpha is None else float(self.alpha)
 
+    def _fit_bytes(self, missing: bool) -> float:
+        # Of the covariances of next frames and past: themselves, a copy, or their spectrum.
+        n_columns = (self.order + 1) * len(self.columns_)
+        return 8.0 * (4 if missing else 2) * n_columns**2
+
     def _learn(self, windows: NDArray | LazyWindows) -> None:
         def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
             return ((part, recorded) for _, part, recorded in self._chunks(windows))
 
         def embedded() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
             for part, recorded in chunks():
-                following, past = _transitions(part, self.order)
-                yield (
-                    np.concatenate([following, past], axis=1),
-                    np.tile(recorded, (1, self.order + 1)),
-                )
+                yield _embedded(part, self.order), np.tile(recorded, (1, self.order + 1))
 
         self._mean = neuron_means(chunks)
-        spread = _spread(chunks, self._mean)
+        spread = neuron_spreads(chunks, self._mean)
         self._scale = np.where(spread > CONSTANT * np.abs(self._mean), spread, np.inf)
-        pairs = pairwise_products(embedded, np.tile(self._mean, self.order + 1))
+        pairs = pairwise_products(embedded, np.tile(self._mean, self.order + 1), moments=False)
         scale = np.tile(self._scale, self.order + 1)
-        joint = pairs.product / np.maximum(pairs.count, 1) / (scale[:, None] * scale)
-        joint = nearest_correlation(joint)
+        joint = pairs.means()
+        joint /= scale[:, None]
+        joint /= scale
         n_neurons = len(self.columns_)
+        known = pairs.known[:n_neurons, :n_neurons].copy()
+        del pairs
+        joint = nearest_correlation(joint)
         self._variance = np.diag(joint)[:n_neurons].copy()
-        self._past = joint[n_neurons:, n_neurons:]
-        self._cross = joint[:n_neurons, n_neurons:]
+        self._past = joint[n_neurons:, n_neurons:].copy()
+        self._cross = joint[:n_neurons, n_neurons:].copy()
+        del joint
         self._lasso = self._fit_lasso() if self.penalty == "lasso" else None
-        model = self._model(np.arange(n_neurons))
-        known = pairs.known[:n_neurons, :n_neurons]
+        model = self._shared(np.arange(n_neurons))
         self.graph_ = self._whole(self._strength(model), known)
         self.coef_ = np.full((self.order, self.n_features_in_, self.n_features_in_), np.nan)
         blocks = model.coefficients.reshape(n_neurons, self.order, n_neurons).transpose(1, 0, 2)
@@ -179,7 +181,7 @@ class VARGraph(GraphTransformer):
 
     def _fit_lasso(self) -> NDArray[np.float64]:
         """Coefficients from covariances alone, through a square root of that of the past."""
-        past = nearest_correlation(self._past, _LEAST_EIGENVALUE)
+        past = nearest_correlation(self._past.copy(), _LEAST_EIGENVALUE)
         root = np.linalg.cholesky(past + _LEAST_EIGENVALUE * np.eye(len(past)))
         # As many rows as columns stand for one frame: undo the mean that Lasso takes.
         rows = np.sqrt(len(past))
@@ -187,41 +189,45 @@ class VARGraph(GraphTransformer):
         model = Lasso(self._penalty, fit_intercept=False, precompute=True, max_iter=5000)
         return np.asarray(model.fit(design, target).coef_).reshape(self._cross.shape)
 
-    def _model(self, columns: NDArray[np.intp]) -> _Model:
+    def _shared(self, columns: NDArray[np.intp]) -> _Model:
         """Fit the neurons ``columns`` without the others."""
         past = (np.arange(self.order)[:, None] * len(self.columns_) + columns).ravel()
-        covariance, cross = self._past[np.ix_(past, past)], self._cross[np.ix_(columns, past)]
-        precision = covariance + self._penalty * np.eye(len(past))
-        inverse = np.linalg.inv(precision)
+        precision, cross = self._past[np.ix_(past, past)], self._cross[np.ix_(columns, past)]
         variance = self._variance[columns]
+        precision[np.diag_indices_from(precision)] += self._penalty
+        inverted = inverse(precision)
         if self._lasso is None:
-            coefficients = cross @ inverse
-            residual = variance - (coefficients * cross).sum(axis=1)
+            coefficients = cross @ inverted
+            explained = cross
         else:
             coefficients = self._lasso[np.ix_(columns, past)]
-            explained = 2 * cross - coefficients @ covariance
-            residual = variance - (coefficients * explained).sum(axis=1)
-        return _Model(coefficients, precision, inverse, np.maximum(residual, _LEAST_RESIDUAL))
+            explained = 2 * cross - coefficients @ precision + self._penalty * coefficients
+        residual = variance - np.einsum("ij,ij->i", coefficients, explained)
+        return _Model(coefficients, precision, inverted, np.maximum(residual, _LEAST_RESIDUAL))
 
-    def _strength(self, model: _Model) -> NDArray[np.float64]:
+    def _strength(self, model: _Model | _WindowModels) -> NDArray[np.float64]:
         """Strengths from coefficients (..., n, order * n) and what goes with them."""
         *batch, n_neurons, n_past = model.coefficients.shape
-        order = n_past // n_neurons
-        blocks = model.coefficients.reshape(*batch, n_neurons, order, n_neurons)
+        blocks = model.coefficients.reshape(*batch, n_neurons, n_past // n_neurons, n_neurons)
         if self.strength == "coefficient":
             graph: NDArray[np.float64] = blocks.sum(axis=-2)
             return graph
-        own = model.inverse.reshape(*batch, order, n_neurons, order, n_neurons)
-        own = np.linalg.inv(np.einsum("...pjqj->...jpq", own))
-        growth = np.einsum("...ipj,...jpq,...iqj->...ij", blocks, own, blocks, optimize=True)
-        return np.log1p(np.maximum(growth, 0) / model.residual[..., None])
+        if blocks.shape[-2] == 1:
+            growth = blocks[..., 0, :] ** 2 / model.own_inverse[..., None, :, 0, 0]
+        else:
+            own = np.linalg.inv(model.own_inverse)
+            weighted = np.einsum("...ipj,...jpq->...iqj", blocks, own)
+            growth = np.einsum("...iqj,...iqj->...ij", weighted, blocks)
+        growth /= model.residual[..., None]
+        np.maximum(growth, 0, out=growth)
+        return np.log1p(growth, out=growth)
 
     def _window_graphs(
-        self, windows: NDArray[np.float64], columns: NDArray[np.intp]
+        self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: _Model
     ) -> NDArray[np.float64]:
         z = (windows - self._mean[columns, None]) / self._scale[columns, None]
         following, past = _transitions(z, self.order)
-        return self._strength(_updated(self._model(columns), following, past, self.prior_frames))
+        return self._strength(_updated(shared, following, past, self.prior_frames))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -236,10 +242,10 @@ class _Model:
 
     Attributes
     ----------
-    coefficients : ndarray of shape (..., n_neurons, n_past)
-    precision, inverse : ndarray of shape (..., n_past, n_past)
+    coefficients : ndarray of shape (n_neurons, n_past)
+    precision, inverse : ndarray of shape (n_past, n_past)
         Of the coefficients of one receiver, up to its residual variance.
-    residual : ndarray of shape (..., n_neurons)
+    residual : ndarray of shape (n_neurons,)
     """
 
     coefficients: NDArray[np.floating]
@@ -247,44 +253,76 @@ class _Model:
     inverse: NDArray[np.floating]
     residual: NDArray[np.floating]
 
+    @property
+    def own_inverse(self) -> NDArray[np.floating]:
+        """Blocks of the inverse (n_neurons, order, order) between the lags of one sender."""
+        return _own_blocks(self.inverse, len(self.coefficients))
+
+
+@dataclass
+class _WindowModels:
+    """Such regressions, one for each window, as far as their strengths need them."""
+
+    coefficients: NDArray[np.floating]
+    own_inverse: NDArray[np.floating]
+    residual: NDArray[np.floating]
+
+
+def _own_blocks(matrices: NDArray[np.floating], n_neurons: int) -> NDArray[np.floating]:
+    """Take from (..., n_past, n_past) what is between the lags of one sender."""
+    *batch, n_past, _ = matrices.shape
+    order = n_past // n_neurons
+    split = matrices.reshape(*batch, order, n_neurons, order, n_neurons)
+    return np.einsum("...pjqj->...jpq", split)
+
 
 def _updated(
     model: _Model, following: NDArray[np.float64], past: NDArray[np.float64], prior_frames: float
-) -> _Model:
+) -> _WindowModels:
     """Update a model with the transitions of each window."""
-    n_past, n_frames = past.shape[1:]
+    n_windows, n_past, n_frames = past.shape
+    n_neurons = following.shape[1]
     past_of_frames = past.transpose(0, 2, 1)
     error = following - model.coefficients @ past
     if n_frames < n_past:
-        # In the space of the frames, of which there are few (Woodbury).
+        # In the space of the frames, of which there are few (Woodbury). Of the inverse only
+        # the blocks of each sender are needed.
         seen = model.inverse @ past
         inner = np.linalg.inv(past_of_frames @ seen + prior_frames * np.eye(n_frames))
         gain = inner @ seen.transpose(0, 2, 1)
-        inverse: NDArray[np.floating] = (model.inverse - seen @ gain) / prior_frames
+        order = n_past // n_neurons
+        change = np.einsum(
+            "wpjt,wtqj->wjpq",
+            seen.reshape(n_windows, order, n_neurons, n_frames),
+            gain.reshape(n_windows, n_frames, order, n_neurons),
+        )
+        own_inverse = (model.own_inverse - change) / prior_frames
         left = prior_frames * ((error @ inner) * error).sum(axis=2)
     else:
-        inverse = np.linalg.inv(prior_frames * model.precision + past @ past_of_frames)
-        gain = past_of_frames @ inverse
+        inverted = np.linalg.inv(prior_frames * model.precision + past @ past_of_frames)
+        own_inverse = _own_blocks(inverted, n_neurons)
+        gain = past_of_frames @ inverted
         change = error @ gain
         left = (error**2).sum(axis=2) - (change * (error @ past_of_frames)).sum(axis=2)
     residual = prior_frames * model.residual + np.maximum(left, 0)
-    return _Model(model.coefficients + error @ gain, model.precision, inverse, residual)
+    return _WindowModels(model.coefficients + error @ gain, own_inverse, residual)
 
 
 def _transitions(
     windows: NDArray[np.float64], order: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Following frames (n_windows, n_neurons, n) and the ``order`` frames before each."""
+    embedded = _embedded(windows, order)
+    n_neurons = windows.shape[1]
+    return embedded[:, :n_neurons], embedded[:, n_neurons:]
+
+
+def _embedded(windows: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """Following frames and the ``order`` frames before each, as if of so many more neurons.
+
+    Lies in memory as the windows do.
+    """
     n_times = windows.shape[2]
-    past = [windows[:, :, order - lag : n_times - lag] for lag in range(1, order + 1)]
-    return windows[:, :, order:], np.concatenate(past, axis=1)
-
-
-def _spread(chunks: Any, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the standard deviation of each neuron over the frames that hold it."""
-    total, count = np.zeros(len(mean)), np.zeros(len(mean))
-    for windows, recorded in chunks():
-        centred = (windows - mean[:, None]) * recorded[:, :, None]
-        total += (centred**2).sum(axis=(0, 2))
-        count += windows.shape[2] * recorded.sum(axis=0)
-    return np.sqrt(total / np.maximum(count, 1))
+    lagged = [windows[:, :, order - lag : n_times - lag] for lag in range(order + 1)]
+    neuron_by_neuron = [part.transpose(1, 0, 2) for part in lagged]
+    return np.concatenate(neuron_by_neuron).transpose(1, 0, 2)
