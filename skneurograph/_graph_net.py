@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.lazy import LazyWindows
+from skneurograph.memory import require_memory
 from skneurograph.nn import GraphDecoder
-from skneurograph.training import TrainingData, cut_windows
+from skneurograph.training import TrainingData, cut_windows, resolve_device
 from skneurograph.validation import check_identities
 
 __all__ = ["GraphNet"]
@@ -24,6 +25,8 @@ __all__ = ["GraphNet"]
 # fewer where one graph has many entries.
 _GRAPH_WINDOWS = 4096
 _GRAPH_ENTRIES = 200_000_000
+# Matrices of all pairs that training holds for each graph that it learns.
+_HELD = 8
 
 
 class GraphNet(NetEstimator):
@@ -37,6 +40,39 @@ class GraphNet(NetEstimator):
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
         "pooling": [StrOptions({"mean", "attention", "concat"})],
     }
+
+    def _fit_windows(
+        self,
+        windows: NDArray | LazyWindows,
+        labels: NDArray,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> Self:
+        if self.n_rounds:
+            self._require_memory(windows)
+        return super()._fit_windows(windows, labels, sample_weight, groups)
+
+    def _require_memory(self, windows: NDArray | LazyWindows) -> None:
+        """Refuse graphs of so many neurons that they do not fit in memory."""
+        if resolve_device(self.device).type != "cpu":
+            return  # which says so itself, and goes on with others' memory untouched
+        n_neurons = self.n_features_in_
+        n_graphs = self.n_members
+        what, remedy = "a graph", ""
+        identities = check_identities(self.identities, n_neurons)
+        if self._edge_model(identities) != "identity":
+            n_windows = min(self.batch_size, len(windows))
+            n_graphs *= n_windows
+            what = f"a graph of each of {n_windows} windows"
+            remedy = "use edge_model='identity' (one graph for all windows), a smaller batch_size, "
+        n_bytes = max(_HELD * n_graphs * windows.dtype.itemsize, 100) * n_neurons**2
+        require_memory(
+            n_bytes,
+            f"{type(self).__name__}.fit: {what} for each of {self.n_members} members, with "
+            f"{n_neurons:,} x {n_neurons:,} pairs of neurons,",
+            f"{remedy or 'use '}fewer n_members, no graph (n_rounds=0), neurons averaged by "
+            "region, or principal components in their place (WindowPCA)",
+        )
 
     def _build_decoder(
         self, n_outputs: int, decay: float | None, neuron_dropout: float
@@ -129,10 +165,19 @@ class GraphNet(NetEstimator):
         ------
         ValueError
             If the estimator has ``n_rounds=0`` and so no graph.
+        MemoryError
+            If the graphs of so many windows do not fit in memory.
         """
         windows = self._checked(X)
         if self.n_rounds == 0:
             raise ValueError("n_rounds=0: this estimator infers no graph; use n_rounds >= 1")
+        n_neurons = self.n_features_in_
+        # The graphs, and the chunks that they are put together from.
+        require_memory(
+            2 * len(windows) * n_neurons**2 * windows.dtype.itemsize,
+            f"{type(self).__name__}.infer_graphs: {len(windows):,} graphs of {n_neurons:,} neurons",
+            "infer some at a time (infer_graphs(X[:100])); graph_ is their mean",
+        )
         return np.concatenate(list(self._graph_chunks(windows)))
 
     def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[NDArray[np.floating]]:

@@ -16,11 +16,11 @@ from skneurograph.memory import require_memory
 from skneurograph.training import cut_windows
 from skneurograph.validation import check_windows, neuron_names, recorded_columns
 
-__all__ = ["GraphTransformer"]
+__all__ = ["GraphTransformer", "any_missing"]
 
 # Windows are read in chunks of about this many elements of the largest array.
 _CHUNK_ELEMENTS = 4_000_000
-_FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region or a class"
+_FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region"
 
 
 class GraphTransformer(TransformerMixin, BaseEstimator):
@@ -83,7 +83,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         n_neurons = self.n_features_in_
         n_edges = n_neurons * (n_neurons - 1) // (1 if self._directed else 2)
         self._require(
-            len(windows) * n_edges * _dtype(windows)().itemsize,
+            len(windows) * n_edges * _dtype(windows)().itemsize + self._chunk_bytes(windows),
             f"transform: {n_edges:,} edges of each of {len(windows):,} windows",
             "transform some windows at a time, or have fewer features: "
             f"{_FEWER_NEURONS}, or use the activity itself (WindowPCA)",
@@ -118,7 +118,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         windows = self._checked(X)
         n_neurons = self.n_features_in_
         self._require(
-            len(windows) * n_neurons**2 * _dtype(windows)().itemsize,
+            len(windows) * n_neurons**2 * _dtype(windows)().itemsize + self._chunk_bytes(windows),
             f"infer_graphs: {len(windows):,} graphs of {n_neurons:,} neurons",
             f"infer some at a time (infer_graphs(X[:100])), or {_FEWER_NEURONS}",
         )
@@ -154,6 +154,11 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         return True
 
     @property
+    def _remedy(self) -> str:
+        """What to do if the graph does not fit in memory."""
+        return _FEWER_NEURONS
+
+    @property
     def _min_times(self) -> int:
         """Frames that a window needs at least."""
         return 1
@@ -171,9 +176,14 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         """Graphs of windows without NaN, whose neurons are ``columns_[columns]``."""
         raise NotImplementedError
 
-    def _fit_bytes(self, missing: bool) -> float:
+    def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
         """Bytes that `fit` needs beside the windows; more if neurons are missing in some."""
-        return 8.0 * (6 if missing else 3) * len(self.columns_) ** 2
+        return 8.0 * (6 if any_missing(windows) else 3) * len(self.columns_) ** 2
+
+    def _chunk_bytes(self, windows: NDArray | LazyWindows) -> float:
+        """Bytes that the graphs of a chunk of windows need at least, with a copy."""
+        n_rows = min(len(windows), max(1, _CHUNK_ELEMENTS // self._window_elements()))
+        return 16.0 * n_rows * self.n_features_in_**2
 
     def _require(self, n_bytes: float, what: str, remedy: str) -> None:
         """Refuse what does not fit in memory."""
@@ -197,9 +207,9 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         self.columns_ = recorded_columns(windows)
         n_neurons = len(self.columns_)
         self._require(
-            self._fit_bytes(_any_missing(windows)),
+            self._fit_bytes(windows),
             f"fit: the graph of {n_neurons:,} neurons, {n_neurons:,} x {n_neurons:,} pairs,",
-            _FEWER_NEURONS,
+            self._remedy,
         )
         return windows
 
@@ -312,7 +322,7 @@ def _dtype(windows: NDArray | LazyWindows) -> type[np.floating]:
     return np.float32 if windows.dtype == np.float32 else np.float64
 
 
-def _any_missing(windows: NDArray | LazyWindows) -> bool:
+def any_missing(windows: NDArray | LazyWindows) -> bool:
     """Whether some window lacks a neuron; there is no infinity that a sum could meet."""
     if isinstance(windows, LazyWindows):
         return windows.has_nan()

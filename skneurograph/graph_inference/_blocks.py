@@ -13,6 +13,8 @@ __all__ = ["add_product", "mirror", "row_blocks"]
 _BLOCK_ELEMENTS = 262_144
 # Rows of a block that is a product: enough for BLAS to be at its best.
 _PRODUCT_ROWS = 512
+# Rows and columns of a block that fits in the cache with its transpose.
+_MIRROR_ROWS = 128
 
 
 def row_blocks(n_neurons: int) -> Iterator[slice]:
@@ -39,7 +41,7 @@ def add_product(
 
 def mirror(matrix: NDArray[np.float64]) -> None:
     """Copy what stands above the diagonal below it."""
-    size = 128  # a block and its transpose fit in the cache
+    size = _MIRROR_ROWS
     for start in range(0, len(matrix), size):
         stop = start + size
         block = matrix[start:stop, start:stop]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, Self
@@ -36,6 +37,8 @@ _SHARED = (
     "random_state",
     "verbose",
 )
+# Numbers that training holds for each hidden unit of a frame, and each edge type of a pair.
+_HELD = 16
 # Part of the training in which the variance falls from that of the data to what is left.
 _ANNEALING = 0.5
 
@@ -282,10 +285,21 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             Entry ``[w, k, i, j]`` is the probability that the edge from ``j`` to ``i`` is of
             type ``k``; type 0 is "no edge". Pairs with a missing neuron are NaN. The
             diagonal and pairs that are no neighbours have no edge.
+
+        Raises
+        ------
+        MemoryError
+            If the probabilities of so many windows do not fit in memory.
         """
         windows = self._checked(X)
         n_neurons = self.n_features_in_
         shape = (len(windows), self.n_edge_types, n_neurons, n_neurons)
+        self._require(
+            math.prod(shape) * _dtype(windows)().itemsize,
+            f"infer_edge_types: {self.n_edge_types} x {len(windows):,} graphs of {n_neurons:,} "
+            "neurons",
+            "infer some at a time (infer_edge_types(X[:100]))",
+        )
         types = np.empty(shape, dtype=_dtype(windows))
         for rows, posterior, recorded in self._posteriors(windows):
             types[rows, 0] = self._placed(1 - posterior[:, 0], recorded)
@@ -298,6 +312,22 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     def _min_times(self) -> int:
         needed = self.n_lags if self.decoder == "mlp" else self.n_burn_in
         return int(max(needed + 1, 3) * self.n_channels)
+
+    @property
+    def _remedy(self) -> str:
+        fewer = "use a smaller batch_size, or select neurons (X[:, columns])"
+        if self.n_neighbors is None:
+            return f"consider few senders for each receiver (n_neighbors=32), {fewer}"
+        return fewer
+
+    def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
+        n_neurons = len(self.columns_)
+        n_senders = min(self.n_neighbors or n_neurons, n_neurons)
+        per_window = _HELD * n_neurons * self.n_times_in_ * self.hidden_size
+        pairs = n_neurons * n_senders * (4 * self.hidden_size if self.message == "mlp" else 1)
+        per_window += _HELD * self.n_edge_types * pairs
+        n_bytes = windows.dtype.itemsize * min(self.batch_size, len(windows)) * per_window
+        return n_bytes + super()._fit_bytes(windows)
 
     def _folded(self, X: Any) -> Any:
         """Lay the channels of a frame side by side, so that windows are of three dimensions."""

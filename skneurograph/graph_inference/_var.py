@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph.graph_inference._base import GraphTransformer
+from skneurograph.graph_inference._base import GraphTransformer, any_missing
 from skneurograph.graph_inference._moments import CONSTANT, neuron_means, neuron_spreads
 from skneurograph.graph_inference._pairs import pairwise_products
 from skneurograph.graph_inference._spectrum import inverse, nearest_correlation
@@ -142,10 +142,10 @@ class VARGraph(GraphTransformer):
     def _penalty(self) -> float:
         return _ALPHA[self.penalty] if self.alpha is None else float(self.alpha)
 
-    def _fit_bytes(self, missing: bool) -> float:
+    def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
         # Of the covariances of next frames and past: themselves, a copy, or their spectrum.
         n_columns = (self.order + 1) * len(self.columns_)
-        return 8.0 * (4 if missing else 2) * n_columns**2
+        return 8.0 * (4 if any_missing(windows) else 2) * n_columns**2
 
     def _learn(self, windows: NDArray | LazyWindows) -> None:
         def chunks() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
@@ -212,12 +212,14 @@ class VARGraph(GraphTransformer):
         if self.strength == "coefficient":
             graph: NDArray[np.float64] = blocks.sum(axis=-2)
             return graph
-        if blocks.shape[-2] == 1:
-            growth = blocks[..., 0, :] ** 2 / model.own_inverse[..., None, :, 0, 0]
-        else:
-            own = np.linalg.inv(model.own_inverse)
-            weighted = np.einsum("...ipj,...jpq->...iqj", blocks, own)
-            growth = np.einsum("...iqj,...iqj->...ij", weighted, blocks)
+        own = np.linalg.inv(model.own_inverse)[..., None, :, :, :]
+        growth = np.zeros((*batch, n_neurons, n_neurons))
+        for p in range(blocks.shape[-2]):
+            for q in range(p + 1):
+                twice = 1 if p == q else 2
+                product = blocks[..., p, :] * (twice * own[..., p, q])
+                product *= blocks[..., q, :]
+                growth += product
         growth /= model.residual[..., None]
         np.maximum(growth, 0, out=growth)
         return np.log1p(growth, out=growth)

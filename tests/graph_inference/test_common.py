@@ -93,6 +93,14 @@ def test_small_chunks_give_the_same_graphs(model, X, monkeypatch):
     np.testing.assert_allclose(model.graph_, graph, atol=1e-8)
 
 
+def test_small_blocks_of_pairs_give_the_same_graphs(model, X, monkeypatch):
+    expected, graph = model.fit(X).infer_graphs(X), model.graph_
+    for name, size in (("_BLOCK_ELEMENTS", 13), ("_PRODUCT_ROWS", 4), ("_MIRROR_ROWS", 4)):
+        monkeypatch.setattr(f"skneurograph.graph_inference._blocks.{name}", size)
+    np.testing.assert_allclose(model.fit(X).infer_graphs(X), expected, atol=1e-8)
+    np.testing.assert_allclose(model.graph_, graph, atol=1e-8)
+
+
 def test_scale_and_offset_of_a_neuron_do_not_matter(model, X):
     scale = np.array([0.1, 1, 20, 3, 0.5, 7])[:, None]
     expected = model.fit(X).transform(X)
