@@ -26,23 +26,6 @@ from tests.discovery import ESTIMATORS, cheap, checkable, reads_tables
 CLASSES = list(ESTIMATORS.values())
 # scikit-learn's targets make plain regressors of forecasters; here they forecast frames, too.
 FORECASTERS = [of_frames(c) for c in CLASSES if hasattr(c, "forecast")]
-# Their `fit` is not all_or_nothing yet.
-NOT_YET_WHOLE = {
-    "CorrelationGraph",
-    "GraphForecaster",
-    "GraphForecasterOfFrames",
-    "MLPForecaster",
-    "MLPForecasterOfFrames",
-    "PartialCorrelationGraph",
-    "PersistenceForecaster",
-    "PersistenceForecasterOfFrames",
-    "RecurrentForecaster",
-    "RecurrentForecasterOfFrames",
-    "RelationalGraph",
-    "VARForecaster",
-    "VARForecasterOfFrames",
-    "VARGraph",
-}
 LEAST_CHECKS = {"classifier": 60, "regressor": 55, "transformer": 45}
 
 
@@ -456,8 +439,6 @@ def test_what_scikit_learn_is_set_to_does_not_matter(estimator):
 
 @pytest.mark.parametrize("fault", ["infinity", "length", "parameter"])
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was(estimator, fault):
-    if type(estimator).__name__ in NOT_YET_WHOLE:
-        pytest.skip("its fit is not all_or_nothing yet")
     X, y = make_data(estimator)
     wrong_X, wrong_y, parameters = X[:, :4].copy(), y[::-1], {}
     if fault == "infinity":
@@ -517,8 +498,6 @@ def test_the_names_of_a_data_array_are_those_of_the_neurons_and_are_checked(esti
 
 
 def test_rows_that_are_labelled_in_another_order_are_refused(estimator):
-    if type(estimator).__name__ in NOT_YET_WHOLE:
-        pytest.skip("its fit is not all_or_nothing yet")
     X, y = make_data(estimator, n_times=1)
     order = np.random.default_rng(1).permutation(len(X))
     frame = pd.DataFrame(X[:, :, 0], columns=list("abcde"))
@@ -541,6 +520,5 @@ def test_a_net_that_diverges_is_an_error_and_leaves_no_model(estimator):
     estimator.set_params(callbacks=[Spoil(epoch=1)], max_epochs=9)
     with pytest.raises(ValueError, match=r"training diverged in epoch 1.*Scale the data.*lower"):
         estimator.fit(X, y)
-    if type(estimator).__name__ not in NOT_YET_WHOLE:
-        with pytest.raises(NotFittedError):
-            check_is_fitted(estimator)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(estimator)

@@ -13,6 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.forecasting._base import ForecasterPart, in_chunks
 from skneurograph.forecasting._linear import fit_coupling, fit_own
@@ -42,6 +43,7 @@ class NetForecaster(ForecasterPart, NetEstimator):
         "n_rollout": [Interval(Integral, 1, None, closed="left")],
     }
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,

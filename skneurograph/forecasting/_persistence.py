@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph.forecasting._base import StepForecaster, counted_windows
 from skneurograph.lazy import LazyWindows
 
@@ -43,6 +44,7 @@ class PersistenceForecaster(StepForecaster):
     ((92, 3), (92, 3, 16))
     """
 
+    @all_or_nothing
     def fit(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

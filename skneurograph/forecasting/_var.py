@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph.forecasting._base import StepForecaster, counted_windows, first_frame, in_chunks
 from skneurograph.forecasting._linear import fit_own, recorded_together
 from skneurograph.forecasting._scaling import FrameScaler
@@ -106,6 +107,7 @@ class VARForecaster(StepForecaster):
         self.alpha = alpha
         self.regressor = regressor
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None

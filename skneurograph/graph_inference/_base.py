@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph.lazy import LazyWindows
 from skneurograph.memory import require_memory
 from skneurograph.training import cut_windows
@@ -34,6 +35,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         "neurons": [None, "array-like"]
     }
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
         """Learn the graph of the training windows.

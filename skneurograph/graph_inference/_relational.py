@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.graph_inference._base import GraphTransformer, _dtype
 from skneurograph.graph_inference._blocks import row_blocks
@@ -239,6 +240,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
