@@ -13,10 +13,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from skneurograph._net_estimator import NetEstimator
+from skneurograph._torch_state import resolve_device
 from skneurograph.lazy import LazyWindows
 from skneurograph.memory import require_memory
 from skneurograph.nn import GraphDecoder
-from skneurograph.training import TrainingData, cut_windows, resolve_device
+from skneurograph.training import TrainingData, cut_windows
 from skneurograph.validation import check_identities
 
 __all__ = ["GraphNet"]

@@ -39,7 +39,15 @@ ALLOWED = {
     "_torch_state": set(),
     "training": {"lazy", "nn", "_interrupt"},
     "_net_estimator": {"training", "_torch_state", "_fitting", "_units", "validation", "lazy"},
-    "_graph_net": {"_net_estimator", "training", "nn", "validation", "lazy", "memory"},
+    "_graph_net": {
+        "_net_estimator",
+        "_torch_state",
+        "training",
+        "nn",
+        "validation",
+        "lazy",
+        "memory",
+    },
     "decoding": {
         "_graph_net",
         "_net_estimator",
