@@ -1,4 +1,11 @@
 import os
+import signal
+
+# In the background a shell ignores interrupts, and nohup a closed terminal; tests send both.
+for _signal, _handler in {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}.items():
+    _number = getattr(signal, _signal, None)
+    if _number is not None and signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # Before anything imports numpy, scipy or torch: they read these once.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

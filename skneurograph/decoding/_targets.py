@@ -30,15 +30,15 @@ __all__ = ["ClassifierPart", "RegressorPart"]
 _LARGEST, _SMALLEST = 100.0, 1e-3
 # An offset hides changes that are so many times smaller.
 _OFFSET = 10.0
-# Scales are looked at in at most so many windows, evenly spaced.
-_SCALE_WINDOWS = 512
 
 
 class _Decoder:
     """What classifiers and regressors share: nets that take the activity as it is."""
 
+    batch_size: int
+
     def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
-        fault = describe_scale(_some(windows))
+        fault = describe_scale(_some(windows, self.batch_size))
         self._has_ordinary_units = not fault
         if fault:
             warnings.warn(
@@ -52,7 +52,7 @@ class _Decoder:
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         windows: NDArray | LazyWindows = super()._checked(X)  # type: ignore[misc]
         if self._has_ordinary_units:
-            some = _some(windows)
+            some = _some(windows, self.batch_size)
             # Ordinary windows, of which there may be one at a time, are known at a glance.
             unusual = np.fmax.reduce(np.abs(some), axis=None) > _OFFSET
             fault = describe_scale(some) if unusual else ""
@@ -65,9 +65,10 @@ class _Decoder:
         return windows
 
 
-def _some(windows: NDArray | LazyWindows) -> NDArray:
-    if len(windows) > _SCALE_WINDOWS:
-        rows = np.linspace(0, len(windows) - 1, _SCALE_WINDOWS).astype(np.intp)
+def _some(windows: NDArray | LazyWindows, most: int) -> NDArray:
+    """Take at most so many windows, evenly spaced: a batch is all that is held at a time."""
+    if len(windows) > most:
+        rows = np.linspace(0, len(windows) - 1, most).astype(np.intp)
         return cut_windows(windows, rows, None)
     return np.asarray(windows)
 

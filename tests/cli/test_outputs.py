@@ -237,18 +237,18 @@ def test_scores_so_far_are_named_when_every_fit_has_failed(capsys, saved, earlie
 def test_a_second_split_that_fails_leaves_the_first(capsys, saved, tmp_path, monkeypatch):
     def fails_in_time(*args, cv, **kwargs):
         if cv is not None:
-            raise ValueError("y: got\nnothing")
+            raise ValueError("windows: got\nnothing")
         return skneurograph.compare(*args, cv=cv, **kwargs)
 
     monkeypatch.setattr(command, "compare", fails_in_time)
     out = tmp_path / "results"
     status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--split", "both", "--out", out)
     assert status == 1
-    assert "error: time: y: got nothing\n" in errors
+    assert "error: time: windows: got nothing\n" in errors
     table = (out / "table.txt").read_text(encoding="utf-8")
     assert table in text
     assert "logistic" in table
-    assert table.endswith("not compared: y: got nothing\n")
+    assert table.endswith("not compared: windows: got nothing\n")
     assert (out / "scores.png").exists()
 
 
