@@ -256,8 +256,9 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             cut = cut_windows(windows, rows, columns)
             part = np.empty((cut.shape[1], cut.shape[0], cut.shape[2])).transpose(1, 0, 2)
             part[:] = cut
-            recorded = np.asarray(~np.isnan(part).any(axis=2))
-            if not recorded.all():
+            recorded = np.ones(part.shape[:2], dtype=bool)
+            if any_missing(part):
+                recorded = np.asarray(~np.isnan(part).any(axis=2))
                 np.copyto(part, 0.0, where=~recorded[:, :, None])
             yield rows, part, recorded
 
@@ -325,7 +326,10 @@ def _dtype(windows: NDArray | LazyWindows) -> type[np.floating]:
 
 
 def any_missing(windows: NDArray | LazyWindows) -> bool:
-    """Whether some window lacks a neuron; there is no infinity that a sum could meet."""
+    """Whether there may be a neuron that some window lacks.
+
+    Without infinities, a sum is NaN if a value is, or if it overflows.
+    """
     if isinstance(windows, LazyWindows):
         return windows.has_nan()
     with np.errstate(over="ignore", invalid="ignore"):

@@ -42,9 +42,10 @@ def add_product(
 def mirror(matrix: NDArray[np.float64]) -> None:
     """Copy what stands above the diagonal below it."""
     size = _MIRROR_ROWS
+    below = np.tri(size, k=-1, dtype=bool)
     for start in range(0, len(matrix), size):
         stop = start + size
         block = matrix[start:stop, start:stop]
-        block[:] = np.triu(block) + np.triu(block, 1).T
+        np.copyto(block, block.T.copy(), where=below[: len(block), : len(block)])
         for other in range(stop, len(matrix), size):
             matrix[other : other + size, start:stop] = matrix[start:stop, other : other + size].T

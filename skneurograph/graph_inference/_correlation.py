@@ -80,6 +80,9 @@ class CorrelationGraph(GraphTransformer):
     -----
     A neuron that does not change has correlation 0 with every other.
 
+    The pooled graph costs one to two times a plain correlation of all frames, three to five
+    times where neurons are missing; ``noise_filter`` adds eigenvectors, ``n_neurons**3``.
+
     References
     ----------
     .. [1] V. A. Marchenko, L. A. Pastur (1967). Distribution of eigenvalues for some sets of
