@@ -124,8 +124,7 @@ class NetEstimator(BaseEstimator):
         hold_out_seed, seed = draw_seeds(self.random_state, 2)
         kept, held = self._split(len(labels), organisms, hold_out_seed)
         self.columns_ = recorded_columns(windows[kept])
-        columns = self._used_columns()
-        self._prepare(windows[kept], weight[kept])
+        self._prepare(windows[kept], labels[kept], weight[kept])
         target, weight, n_outputs = self._encode_target(labels, weight, kept)
         if weight[kept].sum() == 0:
             raise ValueError(
@@ -137,10 +136,10 @@ class NetEstimator(BaseEstimator):
         dtype = np.float64 if windows.dtype == np.float64 else np.float32
         if target.dtype.kind == "f":
             target = target.astype(dtype)
-        data = TrainingData(windows[kept], target[kept], weight[kept], columns)
+        data = self._training_data(windows[kept], target[kept], weight[kept])
         validation = None
         if held is not None:
-            validation = TrainingData(windows[held], target[held], weight[held], columns)
+            validation = self._training_data(windows[held], target[held], weight[held])
         device = resolve_device(self.device)
         with seeded(seed, device):
             module = self._build_module(n_outputs)
@@ -165,8 +164,16 @@ class NetEstimator(BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+    def _prepare(
+        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
+    ) -> None:
         """Learn from the windows kept for training what the target and the module need."""
+
+    def _training_data(
+        self, windows: NDArray | LazyWindows, target: NDArray, weight: NDArray[np.float64]
+    ) -> TrainingData:
+        """Give what is trained on, or held out."""
+        return TrainingData(windows, target, weight, self._used_columns())
 
     @abstractmethod
     def _build_module(self, n_outputs: int) -> nn.Module:

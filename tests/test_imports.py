@@ -104,6 +104,7 @@ THIRD_PARTY_OF_NN = {
     "typing",
     "collections",
     "abc",
+    "copy",
     "__future__",
 }
 

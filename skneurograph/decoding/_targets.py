@@ -37,7 +37,9 @@ class _Decoder:
 
     batch_size: int
 
-    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+    def _prepare(
+        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
+    ) -> None:
         fault = describe_scale(_some(windows, self.batch_size))
         self._has_ordinary_units = not fault
         if fault:

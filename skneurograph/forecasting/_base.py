@@ -155,11 +155,6 @@ def reads_frames(target: NDArray, n_neurons: int) -> bool:
     return target.ndim in (2, 3) and target.shape[1] == n_neurons
 
 
-def first_frame(target: NDArray) -> NDArray:
-    """Give the frame that directly follows the windows."""
-    return target if target.ndim == 2 else target[:, :, 0]
-
-
 def counted_windows(
     sample_weight: ArrayLike | None, windows: NDArray | LazyWindows, target: NDArray
 ) -> tuple[NDArray[np.float64], NDArray | LazyWindows, NDArray]:

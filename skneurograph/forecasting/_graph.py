@@ -65,6 +65,10 @@ class GraphForecaster(NetForecaster, GraphNet):
         ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
         over the last frames of the window, as far as ``n_lags`` frames are left to start
         from. A net that has only seen one step drifts when it feeds on its own forecasts.
+    allow_drift : bool, default=True
+        Whether baselines may have drifted by the time of the forecast. See the guide on
+        forecasting: it is measured on training windows how far forecasts return to the
+        training mean and leave the last frame. False trusts them fully.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
     dropout : float, default=0.1
@@ -76,11 +80,11 @@ class GraphForecaster(NetForecaster, GraphNet):
     learning_rate : float, default=0.003
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float or None, default=None
-        Decoupled weight decay of AdamW. None is 3 for forecasts, which pulls the net back
+        Decoupled weight decay of AdamW. None is 2 for forecasts, which pulls the net back
         to the linear dynamics it starts from, and 0.01 for other targets.
     max_epochs : int, default=8
-        Passes through the windows. An epoch has at least 16 steps, however few the
-        windows.
+        Passes through the windows. An epoch has at least 8 steps, however few the
+        windows; 16 for other targets.
     batch_size : int, default=64
         Windows of a mini-batch.
     patience : int or None, default=None
@@ -112,7 +116,13 @@ class GraphForecaster(NetForecaster, GraphNet):
         Whether the target of ``fit`` was the following frame.
     columns_ : ndarray of int
         Neurons recorded in training. Other identified neurons are forecast by what all
-        neurons share, and send nothing.
+        neurons share, and send nothing. One that was constant is forecast to stay as it is.
+    reversion_ : float
+        Part of a window's level, within those of training, from which forecasts return to
+        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
+    kept_ : ndarray of shape (n_horizons,)
+        Part of the forecast distance from the last frame that is kept at each step; the
+        last one holds for all further steps.
     net_ : skorch.NeuralNet
         The trained net, with its history.
     n_epochs_ : int
@@ -147,7 +157,7 @@ class GraphForecaster(NetForecaster, GraphNet):
     ((2, 3, 16), (3, 3))
     """
 
-    _frame_decay = 3.0
+    _frame_decay = 2.0
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
         **GraphNet._parameter_constraints,
@@ -165,6 +175,7 @@ class GraphForecaster(NetForecaster, GraphNet):
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
         n_rollout: int = 9,
+        allow_drift: bool = True,
         n_members: int = 3,
         dropout: float = 0.1,
         neuron_dropout: float = 0.7,
@@ -187,6 +198,7 @@ class GraphForecaster(NetForecaster, GraphNet):
         self.edge_activation = edge_activation
         self.pooling = pooling
         self.n_rollout = n_rollout
+        self.allow_drift = allow_drift
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout

@@ -32,6 +32,10 @@ class MLPForecaster(NetForecaster):
         ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
         over the last frames of the window, as far as ``n_lags`` frames are left to start
         from. A net that has only seen one step drifts when it feeds on its own forecasts.
+    allow_drift : bool, default=True
+        Whether baselines may have drifted by the time of the forecast. See the guide on
+        forecasting: it is measured on training windows how far forecasts return to the
+        training mean and leave the last frame. False trusts them fully.
     n_members : int, default=3
         Networks trained from different initial values; their forecasts are averaged.
     dropout : float, default=0.5
@@ -45,8 +49,8 @@ class MLPForecaster(NetForecaster):
         Decoupled weight decay of AdamW. None is 10 for forecasts, which pulls the net back
         to the linear dynamics it starts from, and 0.01 for other targets.
     max_epochs : int, default=8
-        Passes through the windows. An epoch has at least 16 steps, however few the
-        windows.
+        Passes through the windows. An epoch has at least 8 steps, however few the
+        windows; 16 for other targets.
     batch_size : int, default=64
         Windows of a mini-batch.
     patience : int or None, default=None
@@ -72,7 +76,14 @@ class MLPForecaster(NetForecaster):
     forecasts_frames_ : bool
         Whether the target of ``fit`` was the following frame.
     columns_ : ndarray of int
-        Neurons recorded in training. Others are forecast to stay as they are.
+        Neurons recorded in training. Others, and those that were constant, are forecast to
+        stay as they are.
+    reversion_ : float
+        Part of a window's level, within those of training, from which forecasts return to
+        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
+    kept_ : ndarray of shape (n_horizons,)
+        Part of the forecast distance from the last frame that is kept at each step; the
+        last one holds for all further steps.
     net_ : skorch.NeuralNet
         The trained net, with its history.
     n_epochs_ : int
@@ -108,6 +119,7 @@ class MLPForecaster(NetForecaster):
         n_lags: int = 12,
         hidden_size: int = 32,
         n_rollout: int = 9,
+        allow_drift: bool = True,
         n_members: int = 3,
         dropout: float = 0.5,
         neuron_dropout: float = 0.2,
@@ -125,6 +137,7 @@ class MLPForecaster(NetForecaster):
         self.n_lags = n_lags
         self.hidden_size = hidden_size
         self.n_rollout = n_rollout
+        self.allow_drift = allow_drift
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout

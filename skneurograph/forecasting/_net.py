@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -17,11 +18,22 @@ from skneurograph._fitting import all_or_nothing
 from skneurograph._net_estimator import NetEstimator
 from skneurograph.forecasting._base import ForecasterPart, in_chunks
 from skneurograph.forecasting._linear import fit_coupling, fit_own
-from skneurograph.forecasting._scaling import FrameScaler
+from skneurograph.forecasting._scaling import FrameScaler, is_still
+from skneurograph.forecasting._trust import (
+    FULL_TRUST,
+    StandardFrames,
+    known_frames,
+    measure_trust,
+)
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import FrameModel, Neurons, Standardised, rollout_error, squared_error
+from skneurograph.training import TrainingData
 
 __all__ = ["NetForecaster"]
+
+# Steps of an epoch of forecasts, at least: training starts at the linear dynamics, so few
+# windows need not be visited as often as for another target.
+_FRAME_STEPS = 8
 
 # The linear part is fitted to at most this many windows, evenly spaced.
 _LINEAR_WINDOWS = 16_384
@@ -41,6 +53,7 @@ class NetForecaster(ForecasterPart, NetEstimator):
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "n_lags": [Interval(Integral, 1, None, closed="left")],
         "n_rollout": [Interval(Integral, 1, None, closed="left")],
+        "allow_drift": ["boolean"],
     }
 
     @all_or_nothing
@@ -102,11 +115,24 @@ class NetForecaster(ForecasterPart, NetEstimator):
         """Columns that hold other neurons in every organism; None if there are none."""
         return None
 
-    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+    def _prepare(
+        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
+    ) -> None:
+        for name in ("reversion_", "kept_"):
+            self.__dict__.pop(name, None)
         anonymous = self._exchangeable()
-        self._scaler = FrameScaler(windows, weight, anonymous)
-        if self.forecasts_frames_:
-            self._fit_linear(windows, weight, anonymous)
+        if not self.forecasts_frames_:
+            self._scaler = FrameScaler(windows, weight, anonymous)
+            return
+        following = labels.reshape(*labels.shape[:2], -1)
+        # One batch of all windows is never in another order.
+        self._thins = len(windows) > self.batch_size
+        self._scaler = FrameScaler(windows, weight, anonymous, following)
+        trust = FULL_TRUST
+        if self.allow_drift:
+            trust = measure_trust(windows, following, weight, self.n_lags)
+        self.reversion_, self.kept_ = trust
+        self._fit_linear(windows, weight, anonymous)
 
     def _fit_linear(
         self,
@@ -124,11 +150,8 @@ class NetForecaster(ForecasterPart, NetEstimator):
             return
         rows = np.unique(np.linspace(0, len(windows) - 1, _LINEAR_WINDOWS).astype(np.intp))
         weight, columns = weight[rows], self.columns_
-        last = [part[:, columns, -n_read - 1 :] for part in in_chunks(windows[rows])]
-        frames = self._scaler.standardise(np.concatenate(last), columns)
-        known: NDArray[np.bool_] = np.logical_not(np.isnan(frames).any(axis=2))
-        frames = np.where(known[:, :, None], frames, 0)
-        lags, change = frames[:, :, :-1], frames[:, :, -1] - frames[:, :, -2]
+        read = [self._last_change(part, n_read) for part in in_chunks(windows[rows])]
+        lags, change, known = (np.concatenate(parts)[:, columns] for parts in zip(*read))
         own, offset, pooled = fit_own(lags, change, known, weight)
         self._own[:, n_lags - n_read :] = pooled
         named = np.ones(len(columns), bool) if anonymous is None else ~anonymous[columns]
@@ -142,6 +165,18 @@ class NetForecaster(ForecasterPart, NetEstimator):
             )
             self._coupling[np.ix_(columns[named], columns[named])] = coupling
 
+    def _last_change(
+        self, windows: NDArray, n_read: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Frames before the last one, the change to it, and where both are known."""
+        last = windows[:, :, -1:]
+        known = known_frames(windows, last[:, :, 0], self._scaler)
+        read = StandardFrames.of(windows[:, :, :-1], self._scaler)
+        lags, level = read.relative(n_read, self._scaler, self.reversion_)
+        ahead = self._scaler.standardise(last)[:, :, 0] - level
+        lags = np.where(known[:, :, None], lags, 0)
+        return lags, np.where(known, ahead - lags[:, :, -1], 0), known
+
     def _couples(self) -> bool:
         """Whether the linear part reads the other neurons, too."""
         return False
@@ -151,6 +186,8 @@ class NetForecaster(ForecasterPart, NetEstimator):
         given = (
             self._scaler.mean[columns],
             self._scaler.scale[columns],
+            self._scaler.low[columns],
+            self._scaler.high[columns],
             self._own[columns],
             self._offset[columns],
             self._coupling[np.ix_(columns, columns)],
@@ -163,15 +200,29 @@ class NetForecaster(ForecasterPart, NetEstimator):
         if self.forecasts_frames_:
             following = y.reshape(*y.shape[:2], -1)[:, :, : self.n_rollout]
             frames = self._scaler.standardise(following)
+            # What never moves teaches nothing.
+            frames[:, self._scaler.scale == 0] = np.nan
             return np.ascontiguousarray(frames[:, self.columns_]), weight, frames.shape[2]
         return self._encode_continuous(y, weight, kept)
 
     def _build_module(self, n_outputs: int) -> nn.Module:
         if not self.forecasts_frames_:
             mean, scale = self._scaler.mean[self.columns_], self._scaler.scale[self.columns_]
+            # Divided by infinity, what was constant tells nothing, whatever it does later.
+            scale = np.where(scale > 0, scale, np.inf)
             plain = self._build_plain(n_outputs)
             return Standardised(plain, torch.from_numpy(mean), torch.from_numpy(scale))
-        return self._build_frames(self._n_inside(n_outputs), n_outputs)
+        frames = self._build_frames(self._n_inside(n_outputs), n_outputs)
+        frames.thins, frames.reversion = self._thins, self.reversion_
+        frames.kept = torch.from_numpy(self.kept_)
+        return frames
+
+    def _training_data(
+        self, windows: NDArray | LazyWindows, target: NDArray, weight: NDArray[np.float64]
+    ) -> TrainingData:
+        data = super()._training_data(windows, target, weight)
+        least = _FRAME_STEPS if self.forecasts_frames_ else data.min_steps_per_epoch
+        return replace(data, min_steps_per_epoch=least)
 
     def _weight_decay(self) -> float:
         if self.weight_decay is not None:
@@ -188,9 +239,12 @@ class NetForecaster(ForecasterPart, NetEstimator):
         parts = []
         for rows, forecast, columns in self._evaluate(windows, "forecast", n_steps):
             part = np.ascontiguousarray(np.asarray(windows[rows]))
-            # Neurons that training has not seen stay as they are.
-            steps = np.repeat(part[:, :, -1:], n_steps, axis=2)
+            # Neurons that training has not seen, or never seen to move, stay as they are.
+            still = np.repeat(part[:, :, -1:], n_steps, axis=2)
+            steps = still.copy()
             steps[:, slice(None) if columns is None else columns] = forecast.cpu().numpy()
+            rests = (is_still(part) & self._scaler.rests) | (self._scaler.scale == 0)
+            steps = np.where(rests[:, :, None], still, steps)
             steps[np.isnan(part).any(axis=2)] = np.nan
             parts.append(steps)
         return np.concatenate(parts)

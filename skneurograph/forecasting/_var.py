@@ -13,9 +13,17 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
 from skneurograph._fitting import all_or_nothing
-from skneurograph.forecasting._base import StepForecaster, counted_windows, first_frame, in_chunks
+from skneurograph.forecasting._base import StepForecaster, counted_windows, in_chunks
 from skneurograph.forecasting._linear import fit_own, recorded_together
-from skneurograph.forecasting._scaling import FrameScaler
+from skneurograph.forecasting._scaling import FrameScaler, is_still
+from skneurograph.forecasting._trust import (
+    FULL_TRUST,
+    StandardFrames,
+    Trust,
+    known_frames,
+    measure_trust,
+    roll_out_within,
+)
 from skneurograph.lazy import LazyWindows
 
 __all__ = ["VARForecaster"]
@@ -48,8 +56,12 @@ class VARForecaster(StepForecaster):
     regressor : scikit-learn regressor or None, default=None
         Used in place of the ridge regression, on standardised frames flattened to
         ``(n_windows, n_neurons * order)``; must take several targets at once. Further
-        steps then are only as stable as the regressor makes them, within the bounds of
-        the training frames.
+        steps then are only as stable as the regressor makes them, within twice the range
+        of the training frames.
+    allow_drift : bool, default=True
+        Whether baselines may have drifted by the time of the forecast. See the guide on
+        forecasting: it is measured on training windows how far forecasts return to the
+        training mean and leave the last frame. False trusts them fully.
 
     Attributes
     ----------
@@ -60,7 +72,13 @@ class VARForecaster(StepForecaster):
         Influence of sender ``j`` at each lag (oldest first) on the change of receiver
         ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
     columns_ : ndarray of int
-        Neurons recorded in training.
+        Neurons recorded in training. One that was constant is forecast to stay as it is.
+    reversion_ : float
+        Part of a window's level, within those of training, from which forecasts return to
+        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
+    kept_ : ndarray of shape (n_horizons,)
+        Part of the forecast distance from the last frame that is kept at each step; the
+        last one holds for all further steps.
     forecasts_frames_ : bool
         Whether the target of ``fit`` was the following frame.
     n_features_in_, n_times_in_ : int
@@ -92,6 +110,7 @@ class VARForecaster(StepForecaster):
         "own_order": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "regressor": [None, HasMethods(["fit", "predict"])],
+        "allow_drift": ["boolean"],
     }
 
     def __init__(
@@ -101,11 +120,13 @@ class VARForecaster(StepForecaster):
         own_order: int = 12,
         alpha: float = 10.0,
         regressor: BaseEstimator | None = None,
+        allow_drift: bool = True,
     ) -> None:
         self.order = order
         self.own_order = own_order
         self.alpha = alpha
         self.regressor = regressor
+        self.allow_drift = allow_drift
 
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
@@ -119,8 +140,9 @@ class VARForecaster(StepForecaster):
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
         y : array-like of shape (n_windows, n_neurons)
             The following frame, NaN where a neuron was not recorded. More frames in a
-            third dimension are allowed; the first is used. A target of another shape is
-            regressed on the frames of all neurons.
+            third dimension tell how far forecasts hold (``allow_drift``); the coefficients
+            are those of the first. A target of another shape is regressed on the frames of
+            all neurons.
         sample_weight : array-like of shape (n_windows,), optional
             The regressor has to support it.
 
@@ -141,42 +163,61 @@ class VARForecaster(StepForecaster):
         windows, target = self._check_fit(X, y)
         weight, windows, target = counted_windows(sample_weight, windows, target)
         self._weighs = sample_weight is not None
-        self._scaler = FrameScaler(windows, weight)
-        n_lags = max(self.order, self.own_order)
-        frames = np.concatenate([self._read(part, n_lags) for part in in_chunks(windows)])
-        # Columns that are never recorded are left out, so that they change not a single bit.
-        self.columns_ = np.flatnonzero(~np.isnan(frames).any(axis=2).all(axis=0))
-        for name in ("coef_", "own_coef_"):
+        for name in ("coef_", "own_coef_", "reversion_", "kept_"):
             self.__dict__.pop(name, None)
+        following = target.reshape(*target.shape[:2], -1) if self.forecasts_frames_ else None
+        self._scaler = FrameScaler(windows, weight, following=following)
+        # Columns that are never recorded are left out, so that they change not a single bit.
+        self.columns_ = np.flatnonzero(self._scaler.recorded)
         self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
-        if self.forecasts_frames_:
-            self._fit_frames(
-                frames, self._scaler.standardise(first_frame(target)[:, :, None]), weight
-            )
+        if following is not None:
+            self._fit_frames(windows, following, weight)
         else:
-            inputs = self._flat(frames[:, :, -max(self.order, 1) :])
+            inputs = np.concatenate([self._read_plain(part) for part in in_chunks(windows)])
             self._regressors = [(np.arange(0), self._fit_one(inputs, target, weight))]
         return self
 
     def _fit_frames(
-        self, frames: NDArray[np.float64], following: NDArray[np.float64], weight: NDArray
+        self, windows: NDArray | LazyWindows, following: NDArray, weight: NDArray[np.float64]
     ) -> None:
-        change = following[:, :, 0] - frames[:, :, -1]
-        known = ~np.isnan(change) & ~np.isnan(frames).any(axis=2)
-        remaining = np.where(known, change, 0)
+        trust = FULL_TRUST
+        if self.allow_drift:
+            n_own = self.own_order or self.order
+            trust = measure_trust(windows, following, weight, n_own)
+        self.reversion_, self.kept_ = trust
+        frames, change, known = self._read(windows, following)
+        remaining = change
         if self.own_order:
-            history = _filled(frames[:, :, -self.own_order :])
+            history = frames[:, :, -self.own_order :]
             self.own_coef_, self._own_intercept, _ = fit_own(history, remaining, known, weight)
+            self.own_coef_[self._scaler.scale == 0] = 0
             remaining = np.where(known, remaining - self._own_change(history), 0)
-        if not self.order:
-            return
-        inputs = self._flat(frames[:, :, -self.order :])
-        for rows, neurons in recorded_together(known):
-            if weight[rows].sum() > 0:
-                target = remaining[np.ix_(rows, neurons)]
-                fitted = self._fit_one(inputs[rows], target, weight[rows])
-                self._regressors.append((neurons, fitted))
-        self._collect_coefficients(frames.shape[1])
+        if self.order:
+            inputs = self._flat(frames)
+            for rows, neurons in recorded_together(known):
+                if weight[rows].sum() > 0:
+                    fitted = self._fit_one(
+                        inputs[rows], remaining[np.ix_(rows, neurons)], weight[rows]
+                    )
+                    self._regressors.append((neurons, fitted))
+            self._collect_coefficients(frames.shape[1])
+
+    def _read(
+        self, windows: NDArray | LazyWindows, following: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Last frames, change to the following one, and where both are known."""
+        n_lags = max(self.order, self.own_order)
+        parts, start = [], 0
+        for part in in_chunks(windows):
+            first = following[start : start + len(part), :, :1]
+            read = StandardFrames.of(part, self._scaler)
+            lags, level = read.relative(n_lags, self._scaler, self.reversion_)
+            known = known_frames(part, first[:, :, 0], self._scaler)
+            ahead = self._scaler.standardise(first)[:, :, 0] - level
+            parts.append((lags, np.where(known, ahead - lags[:, :, -1], 0), known))
+            start += len(part)
+        frames, changes, knowns = zip(*parts)
+        return np.concatenate(frames), np.concatenate(changes), np.concatenate(knowns)
 
     def _fit_one(self, inputs: NDArray, target: NDArray, weight: NDArray) -> BaseEstimator:
         if self.regressor is None:
@@ -201,44 +242,45 @@ class VARForecaster(StepForecaster):
             found = np.reshape(model.coef_, (len(neurons), len(self.columns_), n_lags))
             self.coef_[np.ix_(neurons, self.columns_)] = found
 
-    def _read(self, windows: NDArray, n_lags: int) -> NDArray[np.float64]:
-        """Standardise the last frames; a neuron with any NaN in its window is NaN."""
-        frames = self._scaler.standardise(windows[:, :, -n_lags:])
-        frames[np.isnan(windows).any(axis=2)] = np.nan
-        return self._scaler.bound(frames)
-
     def _flat(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _filled(frames[:, self.columns_]).reshape(len(frames), -1)
+        """Give the last frames of all neurons, within the limit, as features."""
+        used = frames[:, self.columns_, -self.order :]
+        return np.clip(used, -self._scaler.limit, self._scaler.limit).reshape(len(frames), -1)
 
     def _own_change(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.einsum("wnl,nl->wn", frames, self.own_coef_) + self._own_intercept
 
     def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
+        read = StandardFrames.of(windows, self._scaler)
         n_lags = max(self.order, self.own_order)
-        history = self._read(windows, n_lags)
-        missing = np.isnan(history).any(axis=2)
-        history = _filled(history)
-        steps = np.empty((*windows.shape[:2], n_steps))
-        for step in range(n_steps):
-            change = np.zeros(windows.shape[:2])
+        lags, _ = read.relative(n_lags, self._scaler, self.reversion_)
+
+        def change(history: NDArray[np.float64]) -> NDArray[np.float64]:
+            moved = np.zeros(history.shape[:2])
             if self.own_order:
-                change += self._own_change(history[:, :, -self.own_order :])
+                moved += self._own_change(history[:, :, -self.own_order :])
             for neurons, model in self._regressors:
-                found = model.predict(self._flat(history[:, :, -self.order :]))
-                change[:, neurons] += np.reshape(found, (len(windows), -1))
-            frame = self._scaler.bound(history[:, :, -1] + change)
+                found = model.predict(self._flat(history))
+                moved[:, neurons] += np.reshape(found, (len(history), -1))
             # A missing neuron stays at its mean.
-            frame[missing] = 0
-            steps[:, :, step] = frame
-            history = np.concatenate([history[:, :, 1:], frame[:, :, None]], axis=2)
-        return self._scaler.restore(steps)
+            moved[read.missing] = 0
+            return moved
+
+        distance = roll_out_within(lags, change, n_steps, self._scaler.limit) - lags[:, :, -1:]
+        kept = Trust(self.reversion_, self.kept_).at(n_steps)
+        # Added to the last frame as it is given: exact for neurons that do not move.
+        steps = windows[:, :, -1:] + self._scaler.scale[:, None] * (kept * distance)
+        rests = is_still(windows) & self._scaler.rests
+        return np.where(rests[:, :, None], windows[:, :, -1:], steps)
+
+    def _read_plain(self, windows: NDArray) -> NDArray[np.float64]:
+        """Give the last frames of all neurons as features for a target of another kind."""
+        n_lags = max(self.order, 1)
+        frames = self._scaler.standardise(windows[:, self.columns_, -n_lags:], self.columns_)
+        frames[np.isnan(windows[:, self.columns_]).any(axis=2)] = 0
+        frames = np.clip(frames, -self._scaler.limit, self._scaler.limit)
+        return frames.reshape(len(windows), -1)
 
     def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         model = self._regressors[0][1]
-        inputs = (self._flat(self._read(part, max(self.order, 1))) for part in in_chunks(windows))
-        return np.concatenate([model.predict(part) for part in inputs])
-
-
-def _filled(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Replace missing neurons by their mean, zero."""
-    return np.where(np.isnan(frames).any(axis=2, keepdims=True), 0, frames)
+        return np.concatenate([model.predict(self._read_plain(x)) for x in in_chunks(windows)])

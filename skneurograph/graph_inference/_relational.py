@@ -355,7 +355,9 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         rng = np.random.default_rng(seed)
         return hold_out(n_windows, organisms, self.validation_fraction, n_times, rng)
 
-    def _prepare(self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]) -> None:
+    def _prepare(
+        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
+    ) -> None:
         self._n_kept = len(windows)
         self._scaling = self._learn_scale(windows, weight)
         self.neighbors_: NDArray[np.intp] | None = None

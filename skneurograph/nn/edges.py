@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Literal
 
 import torch
@@ -30,6 +31,24 @@ class DenseGraph:
         """Give each receiver the weighted sum of its senders' values."""
         return self.weights @ values
 
+    def pass_on(self, features: Tensor, sent: nn.Module, own: Tensor) -> Tensor:
+        """Add to each receiver what a layer makes of its senders' features.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n_members, n_neurons, n_windows, n_features)
+            Neurons come before windows.
+        sent : torch.nn.Module
+            Maps the last dimension.
+        own : Tensor of shape (n_members, n_neurons, n_windows, n_outputs)
+            What the messages are added to.
+        """
+        return own + self.send(sent(features).transpose(1, 2)).transpose(1, 2)
+
+    def narrow(self, n_windows: int) -> DenseGraph:
+        """Give the graphs of the first windows."""
+        return DenseGraph(self.weights[:, :n_windows])
+
     def dense(self) -> Tensor:
         """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
         return self.weights
@@ -56,6 +75,7 @@ class SharedGraph:
         self.present = present
         # Multiplying by the inverse is cheaper than dividing, above all backwards.
         self.scale = norm.reciprocal()
+        self._busy: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = None
 
     def send(self, values: Tensor) -> Tensor:
         """Give each receiver the weighted sum of its senders' values."""
@@ -67,6 +87,51 @@ class SharedGraph:
         total = torch.bmm(self.affinity, side_by_side)
         total = total.view(n_members, n_neurons, n_windows, n_features).transpose(1, 2)
         return total * self.scale[..., None]
+
+    def pass_on(self, features: Tensor, sent: nn.Module, own: Tensor) -> Tensor:
+        """Add to each receiver what its senders send; see `DenseGraph.pass_on`.
+
+        Only neurons that send in some window are worked on: in training most are dropped.
+        """
+        if self._busy is None:
+            self._busy = self._senders()
+        rows, affinity, present, scale = self._busy
+        # Far faster than a gather, which wants an index for each number.
+        chosen = features.flatten(0, 1).index_select(0, rows.flatten())
+        values = sent(chosen.unflatten(0, rows.shape))
+        if present is None or scale is None:
+            total = torch.baddbmm(own.flatten(2), affinity, values.flatten(2))
+            return total.view(own.shape)
+        total = torch.bmm(affinity, (values * present).flatten(2))
+        return torch.addcmul(own, total.view(own.shape), scale)
+
+    def _senders(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Neurons that send, as many for each member, to whom, and in which windows.
+
+        The last two, which are factors before and after, are None where all windows are
+        alike: then they are in the affinities.
+        """
+        n_members, n_neurons = self.affinity.shape[:2]
+        present = self.present.expand(n_members, -1, -1).transpose(1, 2)
+        sends = present.amax(dim=2) > 0
+        n_rows = max(1, int(sends.sum(dim=1).max()))
+        rows = sends.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :n_rows]
+        affinity = self.affinity.gather(2, rows[:, None].expand(-1, n_neurons, -1))
+        present = present.gather(1, rows[:, :, None].expand(-1, -1, present.shape[2]))
+        scale = self.scale.transpose(1, 2)
+        first = torch.arange(n_members, device=rows.device)[:, None] * n_neurons
+        if bool((present == present[:, :, :1]).all()):
+            affinity = affinity * scale[:, :, :1] * present[:, :, 0][:, None]
+            return rows + first, affinity, None, None
+        return rows + first, affinity, present[..., None], scale[..., None]
+
+    def narrow(self, n_windows: int) -> SharedGraph:
+        """Give the graph of the first windows."""
+        first = copy(self)
+        first.present, first.scale = self.present[:, :n_windows], self.scale[:, :n_windows]
+        if self._busy is not None and self._busy[2] is not None:
+            first._busy = None
+        return first
 
     def dense(self) -> Tensor:
         """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""

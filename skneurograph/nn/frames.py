@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +28,10 @@ class Neurons(NamedTuple):
     Attributes
     ----------
     mean, scale : Tensor of shape (n_neurons,)
-        By which activity is standardised.
+        By which activity is standardised. A scale of zero marks a silent neuron, which
+        never moved: it stays as it is, tells the others nothing and teaches nothing.
+    low, high : Tensor of shape (n_neurons,)
+        Levels (means of a window), standardised, between which training saw the neuron.
     own : Tensor of shape (n_neurons, n_lags)
         Coefficients of a neuron's last frames for its change, oldest frame first.
     offset : Tensor of shape (n_neurons,)
@@ -40,6 +44,8 @@ class Neurons(NamedTuple):
 
     mean: Tensor
     scale: Tensor
+    low: Tensor
+    high: Tensor
     own: Tensor
     offset: Tensor
     coupling: Tensor
@@ -52,8 +58,13 @@ class FrameModel(nn.Module):
     The change is linear in the neuron's own last frames and in the last frame of the
     others, with coefficients that are given, plus what the class predicts. An ensemble:
     tensors have a leading dimension of members, each of which rolls out its own
-    forecasts. A missing neuron stays at zero, its mean, and forecasts are kept within
-    ``limit``, so that they are finite after any number of steps.
+    forecasts. A missing neuron stays at zero, its mean.
+
+    Frames are read relative to a level of their window, so that baselines may drift: all of
+    what the window's mean lies beyond those of training, and ``1 - reversion`` of what it
+    lies within them. Forecasts are kept within ``limit`` of that level, or within the range
+    of the frames that are read if that is wider, so that they are finite after any number of
+    steps and never cut off from the frame that they start from.
 
     Parameters
     ----------
@@ -69,7 +80,21 @@ class FrameModel(nn.Module):
     neuron_dropout : float
         Probability that, in training, a neuron tells the others nothing; the given linear
         part always sees all.
+
+    Attributes
+    ----------
+    reversion : float
+        Part of a window's level, within those of training, from which forecasts return to
+        the training mean. 1 by default.
+    kept : Tensor of shape (n_horizons,)
+        Part of the forecast distance from the last frame that is kept at each step; the
+        last one holds for all further steps. 1 by default.
+    thins : bool
+        Whether, in training, only every ``h``-th window is rolled out to step ``h``, for a
+        third of the work. That is for batches in random order. False by default.
     """
+
+    kept: Tensor
 
     def __init__(
         self,
@@ -87,7 +112,10 @@ class FrameModel(nn.Module):
         self.limit = limit
         self.n_inside = n_inside
         self.n_ahead = n_ahead
+        self.reversion = 1.0
+        self.thins = False
         self.neuron_dropout = SharedDropout(neuron_dropout)
+        self.register_buffer("kept", torch.ones(1))
         for name, values in neurons._asdict().items():
             self.register_buffer(f"given_{name}", values)
 
@@ -103,7 +131,7 @@ class FrameModel(nn.Module):
         Parameters
         ----------
         frames : Tensor of shape (n_members, n_windows, n_neurons, n_times)
-            Standardised; zero for missing neurons.
+            Standardised, within the limit; zero for missing neurons.
         senders : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
             Neurons that tell the others something.
         neurons : Neurons
@@ -117,6 +145,14 @@ class FrameModel(nn.Module):
     def follow(self, state: Any, frame: Tensor) -> Any:
         """Give the state after a frame (n_members, n_windows, n_neurons)."""
 
+    @abstractmethod
+    def narrow(self, state: Any, n_windows: int) -> Any:
+        """Give the state of the first windows alone."""
+
+    def own_coefficients(self, neurons: Neurons) -> Tensor:
+        """Coefficients of a neuron's own frames, (n_neurons, n_lags) or with members."""
+        return neurons.own
+
     def roll_out(
         self,
         frames: Tensor,
@@ -124,40 +160,55 @@ class FrameModel(nn.Module):
         n_steps: int,
         neurons: Neurons,
         senders: Tensor | None = None,
+        reached: Sequence[int] | None = None,
     ) -> Tensor:
         """Forecast from standardised frames.
 
         Parameters
         ----------
         frames : Tensor of shape (n_windows, n_neurons, n_times)
-            Zero for missing neurons.
+            Relative to the level of the window; zero for missing neurons.
         recorded : bool Tensor of shape (n_windows, n_neurons)
         n_steps : int
         neurons : Neurons
         senders : bool Tensor of shape (n_members, n_windows or 1, n_neurons), optional
             Neurons that tell the others something; by default all that are recorded.
+        reached : sequence of int, optional
+            How many windows, the first ones, are forecast at each step; by default all. The
+            number must not grow.
 
         Returns
         -------
         Tensor of shape (n_members, n_windows, n_neurons, n_steps)
+            Zero where a step is not reached.
         """
+        n_windows = len(frames)
         present = recorded[None].to(frames.dtype)
         senders = recorded[None] if senders is None else senders & recorded
-        frames = frames.expand(self.n_members, -1, -1, -1)
-        state = self.begin(frames, senders, neurons)
         lags = frames[..., -self.n_lags :]
+        bound = lags.abs().amax(dim=-1).clamp(min=self.limit) * present
+        lags = lags.expand(self.n_members, -1, -1, -1)
+        inputs = self._limited(frames).expand(self.n_members, -1, -1, -1)
+        state = self.begin(inputs, senders, neurons)
+        own = self.own_coefficients(neurons)
         steps: list[Tensor] = []
-        for _ in range(n_steps):
+        for n_left in [n_windows] * n_steps if reached is None else reached:
+            if n_left < lags.shape[1]:
+                lags, bound = lags[:, :n_left], bound[:, :n_left]
+                state = self.narrow(state, n_left)
             if steps:
-                state = self.follow(state, steps[-1])
-                lags = torch.cat([lags[..., 1:], steps[-1][..., None]], dim=-1)
-            change = self.change(state)
-            linear = (lags * neurons.own).sum(dim=-1) + neurons.offset
-            frame = lags[..., -1] + linear + lags[..., -1] @ neurons.coupling.T + change
-            steps.append(frame.clamp(-self.limit, self.limit) * present)
-        return torch.stack(steps, dim=-1)
+                frame = steps[-1][:, :n_left]
+                state = self.follow(state, self._limited(frame))
+                lags = torch.cat([lags[..., 1:], frame[..., None]], dim=-1)
+            last = lags[..., -1]
+            linear = (lags * own).sum(dim=-1) + neurons.offset
+            linear = linear + self._limited(last) @ neurons.coupling.T
+            frame = last + linear + self.change(state)
+            steps.append(torch.minimum(torch.maximum(frame, -bound), bound))
+        whole = [F.pad(step, (0, 0, 0, n_windows - step.shape[1])) for step in steps]
+        return torch.stack(whole, dim=-1)
 
-    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Forecast the end of the windows and what follows, for the loss.
 
         Parameters
@@ -171,6 +222,8 @@ class FrameModel(nn.Module):
         seen : Tensor of shape (n_windows, n_neurons, n_inside)
             The frames inside the window that were forecast.
         recorded : bool Tensor of shape (n_windows, n_neurons)
+        reached : Tensor of shape (n_windows, n_inside + n_ahead)
+            How many windows a forecast stands for: one, unless rollouts are thinned.
         """
         neurons = self.neurons
         frames, recorded = self.standardise(windows, neurons)
@@ -178,10 +231,18 @@ class FrameModel(nn.Module):
         if self.training and self.neuron_dropout.p > 0:
             shape = (self.n_members, 1, windows.shape[1])
             senders = self.neuron_dropout.keep(shape, frames) > 0
+        n_windows, n_steps = len(windows), self.n_inside + self.n_ahead
+        left = [n_windows] * n_steps
+        if self.training and self.thins:
+            left = [-(-n_windows // step) for step in range(1, n_steps + 1)]
         cut = frames.shape[-1] - self.n_inside
-        n_steps = self.n_inside + self.n_ahead
-        forecast = self.roll_out(frames[..., :cut], recorded, n_steps, neurons, senders)
-        return forecast, frames[..., cut:], recorded
+        level = self.level(frames[..., :cut], neurons)[..., None]
+        start = torch.where(recorded[..., None], frames[..., :cut] - level, 0)
+        forecast = self.roll_out(start, recorded, n_steps, neurons, senders, left)
+        counts = torch.tensor(left, device=windows.device)
+        reached = torch.arange(n_windows, device=windows.device)[:, None] < counts
+        reached = reached * (n_windows / counts.to(frames.dtype))
+        return forecast + level, frames[..., cut:], recorded, reached
 
     def forecast(self, windows: Tensor, n_steps: int, neurons: Neurons | None = None) -> Tensor:
         """Forecast what follows the windows, averaged over members, in units of the activity.
@@ -198,14 +259,34 @@ class FrameModel(nn.Module):
         Tensor of shape (n_windows, n_neurons, n_steps)
         """
         neurons = self.neurons if neurons is None else neurons
-        frames, recorded = self.standardise(windows, neurons)
-        steps = self.roll_out(frames, recorded, n_steps, neurons).mean(dim=0)
-        return steps * neurons.scale[:, None] + neurons.mean[:, None]
+        frames, recorded = self.relative(windows, neurons)
+        distance = self.roll_out(frames, recorded, n_steps, neurons).mean(dim=0) - frames[..., -1:]
+        step = torch.arange(n_steps, device=windows.device).clamp(max=len(self.kept) - 1)
+        # Added to the last frame as it is given: exact for neurons that do not move.
+        last = torch.where(torch.isnan(windows).any(dim=-1), neurons.mean, windows[..., -1])
+        return last[..., None] + neurons.scale[:, None] * (self.kept[step] * distance)
 
     def standardise(self, windows: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
-        """Standardise and bound windows, and separate what is missing (`split_missing`)."""
-        frames = (windows - neurons.mean[:, None]) / neurons.scale[:, None]
-        return split_missing(frames.clamp(-self.limit, self.limit))
+        """Standardise windows and separate what is missing (`split_missing`) or silent."""
+        moves = neurons.scale > 0
+        scale = torch.where(moves, neurons.scale, 1)
+        frames, recorded = split_missing((windows - neurons.mean[:, None]) / scale[:, None])
+        return torch.where(moves[:, None], frames, 0), recorded & moves
+
+    def level(self, frames: Tensor, neurons: Neurons) -> Tensor:
+        """Give the level of standardised frames that they are read relative to."""
+        mean = frames.mean(dim=-1)
+        within = torch.minimum(torch.maximum(mean, neurons.low), neurons.high)
+        return mean - self.reversion * within
+
+    def relative(self, windows: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
+        """Standardise windows relative to their level; see `standardise`."""
+        frames, recorded = self.standardise(windows, neurons)
+        shifted = frames - self.level(frames, neurons)[..., None]
+        return torch.where(recorded[..., None], shifted, 0), recorded
+
+    def _limited(self, frames: Tensor) -> Tensor:
+        return frames.clamp(-self.limit, self.limit)
 
 
 def zero_readout(n_members: int, n_inputs: int, n_outputs: int) -> MemberLinear:
@@ -266,6 +347,10 @@ class PerceptronFrames(FrameModel):
     def follow(self, state: tuple[Tensor, Tensor], frame: Tensor) -> tuple[Tensor, Tensor]:
         """Move on by a frame; see `FrameModel.follow`."""
         return torch.cat([state[0][..., 1:], frame[..., None]], dim=-1), state[1]
+
+    def narrow(self, state: tuple[Tensor, Tensor], n_windows: int) -> tuple[Tensor, Tensor]:
+        """Keep the first windows; see `FrameModel.narrow`."""
+        return state[0][:, :n_windows], state[1][:, :n_windows]
 
 
 class _Recurrence(NamedTuple):
@@ -338,6 +423,17 @@ class RecurrentFrames(FrameModel):
     def follow(self, state: _Recurrence, frame: Tensor) -> _Recurrence:
         """Move on by a frame; see `FrameModel.follow`."""
         return self._run(frame[:, :, None], state.states, state.sent)
+
+    def narrow(self, state: _Recurrence, n_windows: int) -> _Recurrence:
+        """Keep the first windows; see `FrameModel.narrow`."""
+
+        def first(inner: Any) -> Any:
+            if isinstance(inner, tuple):
+                return tuple(map(first, inner))
+            return inner[:, :n_windows].contiguous()
+
+        states = [first(inner) for inner in state.states]
+        return _Recurrence(state.output[:, :n_windows], states, state.sent[:, :n_windows])
 
     def _run(self, frames: Tensor, states: list[Any], sent: Tensor) -> _Recurrence:
         inputs = frames * sent

@@ -26,11 +26,17 @@ SILENT = -2
 
 
 class _State(NamedTuple):
-    """The last frames of every neuron, and the graph over which messages pass."""
+    """The last frames of every neuron, the graph, and what is known of each neuron.
+
+    Tensors lead with members and neurons, not with windows: messages over a graph that all
+    windows share are then one product, and no step has to reorder anything.
+    """
 
     lags: Tensor
     graph: DenseGraph | SharedGraph | None
-    identities: Tensor
+    weight: Tensor
+    bias: Tensor
+    read: Tensor
 
 
 class GraphFrames(FrameModel):
@@ -99,27 +105,45 @@ class GraphFrames(FrameModel):
         """Infer the graph; see `FrameModel.begin`."""
         senders = senders & (neurons.identities > SILENT)
         identities = neurons.identities.clamp(min=-1)
-        lags = frames[..., -self.n_lags :]
-        graph = None
-        if self.edges is not None:
-            graph = self.edges(self._encode(lags, identities), senders, identities)
-        return _State(lags, graph, identities)
+        gain, offset = self.identity.of(identities)
+        read = self.read_shared + look_up(self.read_identity, identities)[:, :, None]
+        # The same units are dropped in all windows and steps, so it is the readout that drops.
+        read = self.dropout(read.flatten(1)[:, None]).view_as(read).transpose(2, 3).flatten(0, 1)
+        lags = frames[..., -self.n_lags :].transpose(1, 2)
+        # The gain of a neuron is in its encoder: one product instead of three passes.
+        weight = self.encoder.weight[:, None] * gain
+        bias = offset if self.encoder.bias is None else offset + self.encoder.bias[:, None] * gain
+        state = _State(lags, None, weight.flatten(0, 1), bias.flatten(0, 1), read)
+        if self.edges is None:
+            return state
+        # A graph over identities does not look at the encodings.
+        encodings = lags if isinstance(self.edges, IdentityEdges) else self._encode(state)
+        return state._replace(graph=self.edges(encodings.transpose(1, 2), senders, identities))
 
     def change(self, state: _State) -> Tensor:
         """Predict the change; see `FrameModel.change`."""
-        lags, graph, identities = state
-        own = self.own_shared + look_up(self.own_identity, identities)[:, None]
-        features = self._encode(lags, identities)
-        if graph is not None:
+        features = self._encode(state)
+        if state.graph is not None:
             for itself, sent in zip(self.own, self.sent):
-                features = features + F.relu(itself(features) + graph.send(sent(features)))
-        dropped = self.dropout(features.flatten(2)).unflatten(2, features.shape[2:])
-        read = self.read_shared + look_up(self.read_identity, identities)[:, None]
-        return (own * lags).sum(dim=-1) + (read * dropped).sum(dim=-1)
+                heard = state.graph.pass_on(features, sent, itself(features))
+                features = features + F.relu(heard, inplace=True)
+        change = torch.bmm(features.flatten(0, 1), state.read)[..., 0]
+        return change.unflatten(0, features.shape[:2]).transpose(1, 2)
 
     def follow(self, state: _State, frame: Tensor) -> _State:
         """Move on by a frame; see `FrameModel.follow`."""
-        return state._replace(lags=torch.cat([state.lags[..., 1:], frame[..., None]], dim=-1))
+        new = frame.transpose(1, 2)[..., None]
+        return state._replace(lags=torch.cat([state.lags[..., 1:], new], dim=-1))
+
+    def narrow(self, state: _State, n_windows: int) -> _State:
+        """Keep the first windows; see `FrameModel.narrow`."""
+        graph = None if state.graph is None else state.graph.narrow(n_windows)
+        return state._replace(lags=state.lags[:, :, :n_windows], graph=graph)
+
+    def own_coefficients(self, neurons: Neurons) -> Tensor:
+        """Correct the given coefficients; see `FrameModel.own_coefficients`."""
+        identities = neurons.identities.clamp(min=-1)
+        return neurons.own + self.own_shared + look_up(self.own_identity, identities)[:, None]
 
     def infer_graph(self, windows: Tensor, neurons: Neurons | None = None) -> Tensor:
         """Infer the graph of each window, averaged over members.
@@ -134,11 +158,13 @@ class GraphFrames(FrameModel):
         Tensor of shape (n_windows, n_receivers, n_senders)
         """
         neurons = self.neurons if neurons is None else neurons
-        frames, recorded = self.standardise(windows, neurons)
-        graph = self.begin(frames.expand(self.n_members, -1, -1, -1), recorded[None], neurons).graph
+        frames, recorded = self.relative(windows, neurons)
+        frames = self._limited(frames).expand(self.n_members, -1, -1, -1)
+        graph = self.begin(frames, recorded[None], neurons).graph
         if graph is None:
             raise ValueError("no graph is inferred with n_rounds=0")
         return graph.dense().expand(self.n_members, len(windows), -1, -1).mean(dim=0)
 
-    def _encode(self, lags: Tensor, identities: Tensor) -> Tensor:
-        return F.relu(self.identity(self.encoder(lags), identities))
+    def _encode(self, state: _State) -> Tensor:
+        encoded = torch.baddbmm(state.bias, state.lags.flatten(0, 1), state.weight)
+        return F.relu(encoded, inplace=True).unflatten(0, state.lags.shape[:2])

@@ -128,8 +128,13 @@ class IdentityEmbedding(nn.Module):
 
     def forward(self, features: Tensor, identities: Tensor) -> Tensor:
         """Modulate features (n_members, n_windows, n_neurons, n_features)."""
-        gain, offset = look_up(self.table, identities)[:, None].chunk(2, dim=-1)
-        return torch.addcmul(offset, features, 1 + gain)
+        gain, offset = self.of(identities)
+        return torch.addcmul(offset.transpose(1, 2), features, gain.transpose(1, 2))
+
+    def of(self, identities: Tensor) -> tuple[Tensor, Tensor]:
+        """Factor and offset of each neuron, (n_members, n_neurons, 1, n_features)."""
+        gain, offset = look_up(self.table, identities)[:, :, None].chunk(2, dim=-1)
+        return 1 + gain, offset
 
 
 class Pooling(nn.Module):

@@ -34,7 +34,9 @@ def squared_error(output: Tensor, target: Tensor, training: bool) -> Tensor:
     return (output - target).square().mean(dim=(0, 2))
 
 
-def rollout_error(output: tuple[Tensor, Tensor, Tensor], target: Tensor, training: bool) -> Tensor:
+def rollout_error(
+    output: tuple[Tensor, Tensor, Tensor, Tensor], target: Tensor, training: bool
+) -> Tensor:
     """Mean squared error of each window's rollout over recorded neurons, steps and members.
 
     The step ``h`` of a rollout weighs ``1 / h``: later steps are harder to forecast, and
@@ -53,11 +55,12 @@ def rollout_error(output: tuple[Tensor, Tensor, Tensor], target: Tensor, trainin
     -------
     Tensor of shape (n_windows,)
     """
-    forecast, seen, recorded = output
+    forecast, seen, recorded, reached = output
     truth = torch.cat([seen, target], dim=-1)
     known = ~torch.isnan(truth)
     step = torch.arange(1, truth.shape[-1] + 1, dtype=truth.dtype, device=truth.device)
     weight = (known & recorded[..., None]) / step
-    error = (forecast - torch.where(known, truth, truth.new_zeros(()))).square() * weight
     total = weight.sum(dim=(1, 2))
+    weight = weight * reached[:, None]
+    error = (forecast - torch.where(known, truth, 0)).square() * weight
     return error.sum(dim=(2, 3)).mean(dim=0) / torch.where(total > 0, total, 1)

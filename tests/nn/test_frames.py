@@ -1,9 +1,13 @@
 """Modules that forecast frame by frame: gradients, rollouts, masks, an independent twin."""
 
+import itertools
+
 import pytest
 import torch
 
 from skneurograph.nn import GraphFrames, Neurons, PerceptronFrames, RecurrentFrames, rollout_error
+from skneurograph.nn.edges import DenseGraph, SharedGraph
+from skneurograph.nn.layers import MemberLinear
 
 N_NEURONS, N_TIMES = 5, 7
 KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
@@ -21,6 +25,8 @@ def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropou
     neurons = Neurons(
         mean=torch.linspace(-1, 1, N_NEURONS),
         scale=torch.linspace(0.5, 2, N_NEURONS),
+        low=torch.full((N_NEURONS,), -50.0),
+        high=torch.full((N_NEURONS,), 50.0),
         own=0.1 * torch.randn(N_NEURONS, 3),
         offset=0.1 * torch.randn(N_NEURONS),
         coupling=0.1 * torch.randn(N_NEURONS, N_NEURONS),
@@ -80,7 +86,7 @@ def test_gradients_agree_with_finite_differences(module):
 def test_training_rolls_out_what_forecasting_does(module):
     module.eval()
     windows = make_windows()
-    forecast, seen, recorded = module(windows)
+    forecast, seen, recorded, _ = module(windows)
     assert seen.shape == (4, N_NEURONS, 2)
     earlier = module.forecast(windows[:, :, :-2], 4)
     neurons = module.neurons
@@ -211,9 +217,121 @@ def test_the_loss_weighs_a_step_by_its_inverse_and_leaves_out_what_is_missing():
     seen = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
     target = torch.tensor([4.0, torch.nan, 5.0], dtype=torch.float64)[None, :, None].repeat(2, 1, 1)
     recorded = torch.tensor([[True, True, True], [True, True, False]])
-    error = rollout_error((forecast, seen, recorded), target, True)
+    error = rollout_error((forecast, seen, recorded, torch.ones(2, 2)), target, True)
     first = (1 + 4 + 9 + (16 + 25) / 2) / (3 + 2 / 2)
     second = (1 + 4 + 16 / 2) / (2 + 1 / 2)
     torch.testing.assert_close(error, torch.tensor([first, second], dtype=torch.float64))
-    nothing = rollout_error((forecast, seen, recorded & False), target, True)
+    nothing = rollout_error((forecast, seen, recorded & False, torch.ones(2, 2)), target, True)
     assert nothing.tolist() == [0.0, 0.0]
+
+
+def relative(module, windows):
+    """Standardised distance of the first forecast from the last frame."""
+    step = module.forecast(windows, 1)
+    return (step - windows[:, :, -1:]) / module.neurons.scale[:, None]
+
+
+def test_levels_beyond_those_of_training_shift_the_forecast_and_nothing_else(module):
+    module.eval()
+    module.given_low.fill_(-1.0)
+    module.given_high.fill_(1.0)
+    windows = make_windows(missing=False)
+    beyond = windows + 40 * module.neurons.scale[:, None]
+    further = beyond + 1000 * module.neurons.scale[:, None]
+    torch.testing.assert_close(relative(module, beyond), relative(module, further))
+    assert not torch.allclose(relative(module, windows), relative(module, beyond))
+
+
+def test_without_reversion_only_changes_within_the_window_count(module):
+    module.eval()
+    windows = make_windows(missing=False)
+    assert not torch.allclose(relative(module, windows), relative(module, windows + 0.3))
+    module.reversion = 0.0
+    torch.testing.assert_close(relative(module, windows), relative(module, windows + 0.3))
+
+
+def test_training_reads_the_level_of_what_comes_before_what_it_forecasts(module):
+    module.eval()
+    module.reversion = 0.5
+    windows = make_windows(missing=False)
+    other = windows.clone()
+    other[:, :, -2:] += 5.0
+    torch.testing.assert_close(module(windows)[0], module(other)[0])
+
+
+def test_a_part_of_the_distance_from_the_last_frame_is_kept(module):
+    module.eval()
+    windows = make_windows(missing=False)
+    last, whole = windows[:, :, -1:], module.forecast(windows, 4)
+    module.kept = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    kept = torch.tensor([0.5, 0.25, 0.25, 0.25], dtype=torch.float64)
+    torch.testing.assert_close(module.forecast(windows, 4), last + kept * (whole - last))
+
+
+def test_a_frame_beyond_the_limit_is_not_cut_off():
+    module = make("perceptron")
+    for parameter in (*module.parameters(), module.given_own, module.given_coupling):
+        parameter.detach().zero_()
+    module.given_offset.zero_()
+    windows = make_windows(missing=False)
+    windows[0, 1, -1] = 1e4
+    torch.testing.assert_close(module.forecast(windows, 5), windows[:, :, -1:].expand(-1, -1, 5))
+
+
+def test_silent_neurons_stay_and_change_nothing_for_the_others(module):
+    module.eval()
+    module.given_scale[3] = 0
+    windows = make_windows(missing=False)
+    other = windows.clone()
+    other[:, 3] *= 1e6
+    forecast, changed = module.forecast(windows, 4), module.forecast(other, 4)
+    assert torch.equal(changed[:, 3], other[:, 3, -1:].expand(-1, 4))
+    assert torch.equal(forecast[:, [0, 1, 2, 4]], changed[:, [0, 1, 2, 4]])
+    recorded = module(windows)[2]
+    assert recorded.all(dim=0).tolist() == [True, True, True, False, True]
+
+
+def test_thinned_rollouts_are_whole_ones_of_the_first_windows(module):
+    windows = make_windows(n_windows=8)
+    whole, _, _, alike = module(windows)
+    module.thins = True
+    thinned, _, _, reached = module(windows)
+    assert alike.tolist() == [[1.0] * 4] * 8
+    for step, n_left in enumerate([8, 4, 3, 2]):
+        torch.testing.assert_close(thinned[:, :n_left, :, step], whole[:, :n_left, :, step])
+        assert reached[:, step].tolist() == [8 / n_left] * n_left + [0.0] * (8 - n_left)
+    module.eval()
+    torch.testing.assert_close(module(windows)[0], whole)
+
+
+def test_thinned_rollouts_have_the_same_loss_on_average():
+    module = make("identity")
+    windows = make_windows(n_windows=4)
+    target = torch.randn(4, N_NEURONS, 2, dtype=torch.float64)
+    whole = rollout_error(module(windows), target, True).mean()
+    module.thins = True
+    losses = [
+        rollout_error(module(windows[order]), target[order], True).mean()
+        for order in map(list, itertools.permutations(range(4)))
+    ]
+    torch.testing.assert_close(torch.stack(losses).mean(), whole)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_messages_are_passed_on_as_they_are_sent(alike):
+    torch.manual_seed(0)
+    n_members, n_windows, n_features = 2, 4, 3
+    present = torch.rand(n_members, 1 if alike else n_windows, N_NEURONS) > 0.4
+    present = present.expand(-1, n_windows, -1).double()
+    affinity = torch.rand(n_members, N_NEURONS, N_NEURONS, dtype=torch.float64)
+    norm = 1 + torch.rand(n_members, n_windows, N_NEURONS, dtype=torch.float64)
+    norm = norm[:, :1].expand_as(norm) if alike else norm
+    features = torch.randn(n_members, N_NEURONS, n_windows, n_features, dtype=torch.float64)
+    own = torch.randn_like(features)
+    layer = MemberLinear(n_members, n_features, n_features, bias=False).double()
+    graph = SharedGraph(affinity, present, norm)
+    expected = own + graph.send(layer(features).transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(graph.pass_on(features, layer, own), expected)
+    torch.testing.assert_close(DenseGraph(graph.dense()).pass_on(features, layer, own), expected)
+    first = graph.narrow(2).pass_on(features[:, :, :2], layer, own[:, :, :2])
+    torch.testing.assert_close(first, expected[:, :, :2])
