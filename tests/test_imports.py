@@ -104,7 +104,6 @@ THIRD_PARTY_OF_NN = {
     "typing",
     "collections",
     "abc",
-    "copy",
     "__future__",
 }
 

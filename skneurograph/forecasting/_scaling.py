@@ -85,7 +85,8 @@ class FrameScaler:
             squares += (present * weight[rows, None] * (centred**2).mean(axis=2)).sum(axis=0)
             largest = np.maximum(largest, np.abs(centred).max(axis=(0, 2)))
         variance = np.divide(squares, total, out=np.zeros(n_neurons), where=recorded)
-        rounding = _ROUNDINGS / 2 * np.finfo(windows.dtype).eps * size
+        precision = np.float32 if windows.dtype == np.float32 else np.float64
+        rounding = _ROUNDINGS / 2 * np.finfo(precision).eps * size
         variance[variance <= rounding**2] = 0
         if following is not None:
             variance[~moves] = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from copy import copy
 from typing import Literal
 
 import torch
@@ -73,6 +72,7 @@ class SharedGraph:
     def __init__(self, affinity: Tensor, present: Tensor, norm: Tensor) -> None:
         self.affinity = affinity
         self.present = present
+        self.norm = norm
         # Multiplying by the inverse is cheaper than dividing, above all backwards.
         self.scale = norm.reciprocal()
         self._busy: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = None
@@ -127,10 +127,9 @@ class SharedGraph:
 
     def narrow(self, n_windows: int) -> SharedGraph:
         """Give the graph of the first windows."""
-        first = copy(self)
-        first.present, first.scale = self.present[:, :n_windows], self.scale[:, :n_windows]
-        if self._busy is not None and self._busy[2] is not None:
-            first._busy = None
+        first = SharedGraph(self.affinity, self.present[:, :n_windows], self.norm[:, :n_windows])
+        if self._busy is not None and self._busy[2] is None:
+            first._busy = self._busy
         return first
 
     def dense(self) -> Tensor:
