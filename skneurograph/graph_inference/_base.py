@@ -21,6 +21,8 @@ __all__ = ["GraphTransformer", "any_missing"]
 
 # Windows are read in chunks of about this many elements of the largest array.
 _CHUNK_ELEMENTS = 4_000_000
+# A name of an edge, and what is needed to make it.
+_NAME_BYTES = 100
 _FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region"
 
 
@@ -82,8 +84,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             If the features of so many windows do not fit in memory.
         """
         windows = self._checked(X)
-        n_neurons = self.n_features_in_
-        n_edges = n_neurons * (n_neurons - 1) // (1 if self._directed else 2)
+        n_edges = self._n_edges
         self._require(
             len(windows) * n_edges * _dtype(windows)().itemsize + self._chunk_bytes(windows),
             f"transform: {n_edges:,} edges of each of {len(windows):,} windows",
@@ -140,8 +141,17 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+
+        Raises
+        ------
+        MemoryError
+            If so many names do not fit in memory.
         """
         check_is_fitted(self, "graph_")
+        n_edges = self._n_edges
+        self._require(
+            _NAME_BYTES * n_edges, f"get_feature_names_out: {n_edges:,} names", _FEWER_NEURONS
+        )
         names = neuron_names(self, input_features if self.neurons is None else self.neurons)
         receivers, senders = self._edges()
         if self._directed:
@@ -149,6 +159,12 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         else:
             edges = [f"{names[i]}--{names[j]}" for i, j in zip(receivers, senders)]
         return np.array(edges, dtype=object)
+
+    @property
+    def _n_edges(self) -> int:
+        """Edges of a graph, as many as features."""
+        n_ordered = self.n_features_in_ * (self.n_features_in_ - 1)
+        return int(n_ordered if self._directed else n_ordered // 2)
 
     @property
     def _directed(self) -> bool:

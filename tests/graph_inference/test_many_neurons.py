@@ -157,7 +157,7 @@ class TestTooMuch:
             RelationalGraph(n_neighbors=32).fit(activity(4, 250, 6))
 
     @pytest.mark.parametrize("model", POOLED, ids=repr)
-    def test_graphs_and_features_of_too_many_windows_are_refused(self, model):
+    def test_graphs_and_features_of_too_many_windows_are_refused(self, model, monkeypatch):
         X = activity(300, 40, 6)
         model.fit(X)
         with pytest.raises(MemoryError, match=r"transform: (780|1,560) edges of each of 300 win"):
@@ -165,6 +165,9 @@ class TestTooMuch:
         with pytest.raises(MemoryError, match=r"infer_graphs: 300 graphs of 40 neurons.*100"):
             model.infer_graphs(X)
         assert len(model.infer_graphs(X[:5])) == 5
+        monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 10_000)
+        with pytest.raises(MemoryError, match=r"get_feature_names_out: (780|1,560) names"):
+            model.get_feature_names_out()
 
 
 @pytest.mark.parametrize("n", [1, 5, 40])
