@@ -13,7 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skneurograph.inputs import InputError, read_labels, read_numbers, unmasked
+from skneurograph.inputs import (
+    InputError,
+    plain_array,
+    read_labels,
+    read_numbers,
+    unmasked,
+)
 
 __all__ = [
     "Labelled",
@@ -78,7 +84,7 @@ def read_windows(X: Any) -> Labelled:
         return Labelled(X)
     _check_dims(X)
     names = column_names(X)
-    values = X if isinstance(X, np.ndarray) else _as_array(X)
+    values = X if isinstance(X, np.ndarray) else plain_array(X, "X", _EXPECTED)
     if values.dtype.kind in _DATES:
         raise InputError("X", f"dtype {values.dtype}", _EXPECTED)
     if values.dtype.kind == "O":
@@ -106,7 +112,7 @@ def read_numeric_target(y: Any, what: str = "y") -> Any:
     y = unmasked(y)
     if y is None or not (isinstance(y, (list, tuple)) or hasattr(y, "__array__")):
         return y
-    array = _as_array(y, what, "numbers")
+    array = plain_array(y, what, "numbers")
     if array.dtype.kind in "OUSV" + _DATES:
         return read_numbers(y, what)
     return array
@@ -216,15 +222,6 @@ def _stacked(windows: Sequence[Any]) -> NDArray:
             f"{_EXPECTED}, all of one shape; cut trials of different length into windows with "
             "sliding_windows(trials, n_times), or pad them at their end with NaN for TAVRNN",
         ) from error
-
-
-def _as_array(value: Any, what: str = "X", expected: str = _EXPECTED) -> NDArray:
-    try:
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        if "inhomogeneous" in str(error):
-            raise InputError(what, "a ragged sequence", expected) from error
-        raise InputError(what, f"{type(value).__name__} ({error})", expected) from error
 
 
 def _check_dims(X: Any) -> None:

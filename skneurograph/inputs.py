@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "InputError",
+    "plain_array",
     "read_groups",
     "read_labels",
     "read_names",
@@ -251,14 +252,25 @@ def read_groups(
     return array
 
 
-def _as_array(value: Any, what: str, expected: str) -> NDArray:
-    """Give a plain array: masks and missing values kept as such, bytes decoded."""
+def plain_array(value: Any, what: str, expected: str) -> NDArray:
+    """Give an array of whatever it holds; what is masked is NaN or None.
+
+    Raises
+    ------
+    InputError
+        If it makes no array, such as a ragged sequence.
+    """
     try:
-        array = np.asarray(unmasked(value))
+        return np.asarray(unmasked(value))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         if "inhomogeneous" in str(error):
             raise InputError(what, "a ragged sequence", expected) from error
         raise InputError(what, f"{type(value).__name__} ({error})", expected) from error
+
+
+def _as_array(value: Any, what: str, expected: str) -> NDArray:
+    """Give a plain array: masks and missing values kept as such, bytes decoded."""
+    array = plain_array(value, what, expected)
     if array.dtype.kind == "O" and array.ndim == 0:
         raise InputError(what, type(value).__name__, expected)
     if array.dtype.kind == "V":
