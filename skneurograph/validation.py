@@ -24,7 +24,7 @@ from skneurograph._containers import (
     read_target_labels,
     read_windows,
 )
-from skneurograph.inputs import InputError, read_groups
+from skneurograph.inputs import InputError, read_groups, unmasked
 from skneurograph.lazy import LazyWindows
 
 __all__ = [
@@ -241,7 +241,7 @@ def check_identities(
                 f"identities: got {identities!r}; expected 'all', 'none' or an integer per neuron"
             )
         return np.arange(n_neurons) if identities == "all" else np.full(n_neurons, -1)
-    labels = np.asarray(identities)
+    labels = np.asarray(unmasked(identities))
     if labels.shape != (n_neurons,) or labels.dtype.kind not in "iu" or (labels < -1).any():
         raise ValueError(
             f"identities: got shape {labels.shape} and dtype {labels.dtype}; expected one "

@@ -60,6 +60,7 @@ ALLOWED = {
         "inputs",
     },
     "graph_inference": {
+        "inputs",
         "_net_estimator",
         "_fitting",
         "training",
@@ -69,6 +70,7 @@ ALLOWED = {
         "memory",
     },
     "forecasting": {
+        "inputs",
         "_fitting",
         "_graph_net",
         "_net_estimator",
@@ -91,7 +93,7 @@ ALLOWED = {
     },
     "metrics": {"inputs", "_units"},
     "datasets": {"recordings", "clock", "inputs"},
-    "plotting": {"model_selection", "metrics"},
+    "plotting": {"model_selection", "metrics", "inputs"},
     "model_selection": {"lazy", "inputs", "_interrupt", "plotting", "metrics"},
     "models": {"decoding", "forecasting", "preprocessing", "inputs"},
     "cli": {"__init__", "windows", "model_selection", "datasets"},

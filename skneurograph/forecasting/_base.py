@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph.inputs import unmasked
 from skneurograph.lazy import LazyWindows
 from skneurograph.metrics import masked_r2_score
 from skneurograph.training import cut_windows
@@ -94,8 +95,8 @@ class ForecasterPart(RegressorMixin):
         """
         check_is_fitted(self)
         if not self.forecasts_frames_:
-            return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
-        truth = np.asarray(y)
+            return float(r2_score(unmasked(y), self.predict(X), sample_weight=sample_weight))
+        truth = np.asarray(unmasked(y))
         found = self.predict(X) if truth.ndim < 3 else self.forecast(X, truth.shape[2])
         return float(masked_r2_score(truth, found, sample_weight=sample_weight))
 

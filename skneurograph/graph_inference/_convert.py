@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph.inputs import unmasked
+
 __all__ = ["to_networkx", "to_pyg"]
 
 
@@ -93,7 +95,7 @@ def to_pyg(
         num_nodes=len(weights),
     )
     if features is not None:
-        values = np.asarray(features)
+        values = np.asarray(unmasked(features))
         if values.ndim != 2 or len(values) != len(weights):
             raise ValueError(
                 f"features: got shape {values.shape}; expected ({len(weights)}, n_features), "
@@ -106,7 +108,7 @@ def to_pyg(
 
 
 def _square(graph: ArrayLike) -> NDArray[np.float64]:
-    weights = np.asarray(graph, dtype=np.float64)
+    weights = np.asarray(unmasked(graph), dtype=np.float64)
     if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
         raise ValueError(
             f"graph: got shape {weights.shape}; expected (n_neurons, n_neurons), one graph"

@@ -19,6 +19,7 @@ from skneurograph.graph_inference._base import GraphTransformer, _dtype
 from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import neuron_means
 from skneurograph.graph_inference._pairs import pairwise_products
+from skneurograph.inputs import unmasked
 from skneurograph.lazy import LazyWindows
 from skneurograph.nn import RelationalModel, computed_loss
 from skneurograph.training import TrainingData, _steps_per_epoch, cut_windows, hold_out
@@ -335,6 +336,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         """Lay the channels of a frame side by side, so that windows are of three dimensions."""
         if self.n_channels == 1:
             return X
+        X = unmasked(X)
         shape = np.shape(X)
         if isinstance(X, LazyWindows) or len(shape) != 4 or shape[3] != self.n_channels:
             raise ValueError(

@@ -12,6 +12,8 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import check_random_state
 
+from skneurograph.inputs import unmasked
+
 __all__ = ["EdgeNull", "edge_auroc", "edge_average_precision", "edge_permutation_null"]
 
 # Rewired graphs are made side by side, as many as fit in this many entries.
@@ -204,8 +206,8 @@ def _pairs(
     true_graph: ArrayLike, graph: ArrayLike, absolute: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.bool_]]:
     """Which pairs are connected, how strongly they are inferred to be, which ones count."""
-    truth = np.asarray(true_graph, dtype=np.float64)
-    strength = np.asarray(graph, dtype=np.float64)
+    truth = np.asarray(unmasked(true_graph), dtype=np.float64)
+    strength = np.asarray(unmasked(graph), dtype=np.float64)
     if truth.ndim != 2 or truth.shape[0] != truth.shape[1]:
         raise ValueError(f"true_graph: got shape {truth.shape}; expected (n_neurons, n_neurons)")
     if strength.shape != truth.shape:

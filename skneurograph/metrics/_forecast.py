@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_sample_weight
 
+from skneurograph.inputs import unmasked
+
 __all__ = ["masked_mean_squared_error", "masked_r2_score"]
 
 # A sum of n numbers is wrong by fewer roundings than this many times n.
@@ -120,7 +122,9 @@ def _errors(
     y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Truth, squared error and weight of each entry, all (n_windows, n_neurons, n_horizons)."""
-    truth, forecast = (np.asarray(values, dtype=np.float64) for values in (y_true, y_pred))
+    truth, forecast = (
+        np.asarray(unmasked(values), dtype=np.float64) for values in (y_true, y_pred)
+    )
     if truth.shape != forecast.shape or truth.ndim not in (2, 3):
         raise ValueError(
             f"y_true and y_pred: got shapes {truth.shape} and {forecast.shape}; expected the same "

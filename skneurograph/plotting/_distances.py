@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.manifold import ClassicalMDS
 
+from skneurograph.inputs import unmasked
 from skneurograph.metrics import DistributionDistances, distribution_distances
 
 __all__ = ["DistanceDisplay"]
@@ -189,7 +190,7 @@ class DistanceDisplay:
             if missing:
                 raise ValueError(f"values: got none for {missing}; expected one for each group")
             return np.array([self.values[name] for name in names], dtype=np.float64)
-        values = np.asarray(self.values, dtype=np.float64)
+        values = np.asarray(unmasked(self.values), dtype=np.float64)
         if values.shape != (len(names),):
             raise ValueError(
                 f"values: got shape {values.shape}; expected ({len(names)},), a number for each "
@@ -199,7 +200,7 @@ class DistanceDisplay:
 
 
 def _check_distances(distances: ArrayLike) -> NDArray[np.float64]:
-    table = np.asarray(distances, dtype=np.float64)
+    table = np.asarray(unmasked(distances), dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not len(table):
         raise ValueError(f"distances: got shape {table.shape}; expected (n_groups, n_groups)")
     if not (np.isfinite(table).all() and (table >= 0).all()):

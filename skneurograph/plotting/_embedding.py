@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph.inputs import unmasked
+
 __all__ = ["EmbeddingDisplay"]
 
 # More colours than this cannot be told apart: numbers get a colour bar instead.
@@ -100,9 +102,9 @@ class EmbeddingDisplay:
 
     def plot(self, ax: Any = None) -> Self:
         """Draw on the axes given, or on new ones."""
-        points = np.asarray(self.Z, dtype=np.float64)
+        points = np.asarray(unmasked(self.Z), dtype=np.float64)
         n_dimensions = self._n_dimensions(points, ax)
-        color = None if self.color is None else np.asarray(self.color)
+        color = None if self.color is None else np.asarray(unmasked(self.color))
         if color is not None and color.shape != (len(points),):
             raise ValueError(
                 f"color: got shape {color.shape}; expected ({len(points)},), one entry for each "

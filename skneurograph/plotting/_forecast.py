@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
+from skneurograph.inputs import unmasked
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
 
 __all__ = ["ForecastDisplay"]
@@ -74,7 +75,7 @@ class ForecastDisplay:
         ValueError
             If ``y`` has not three dimensions, or the metric is not known.
         """
-        truth = np.asarray(y)
+        truth = np.asarray(unmasked(y))
         if truth.ndim != 3:
             raise ValueError(
                 f"y: got shape {truth.shape}; expected (n_windows, n_neurons, n_steps), as "

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skneurograph.inputs import unmasked
+
 __all__ = ["GraphDisplay"]
 
 # More names than this cannot be read along an axis.
@@ -42,7 +44,7 @@ class GraphDisplay:
     """
 
     def __init__(self, graph: ArrayLike, *, neurons: Sequence[str] | None = None) -> None:
-        self.graph = np.asarray(graph, dtype=np.float64)
+        self.graph = np.asarray(unmasked(graph), dtype=np.float64)
         self.neurons = neurons
 
     @classmethod

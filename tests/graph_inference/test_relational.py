@@ -196,3 +196,12 @@ def test_a_weight_of_zero_leaves_a_window_out(X):
     weight = np.r_[np.ones(30), np.zeros(10)]
     weighted = cheap().fit(plain, sample_weight=weight)
     np.testing.assert_array_equal(weighted.graph_, cheap().fit(plain[:30]).graph_)
+
+
+def test_masked_channels_are_missing(springs):
+    X = springs[0].X[:100]
+    hidden = np.zeros(X.shape, dtype=bool)
+    hidden[:5, 1] = True
+    absent = cheap(n_channels=4).fit(np.where(hidden, np.nan, X))
+    masked = cheap(n_channels=4).fit(list(np.ma.array(X, mask=hidden)))
+    np.testing.assert_array_equal(masked.graph_, absent.graph_)

@@ -153,3 +153,11 @@ def test_what_does_not_fit_is_refused(truth):
         edge_permutation_null(truth, truth, metric="r2")
     with pytest.raises(ValueError, match="n_permutations: got 0"):
         edge_permutation_null(truth, truth, n_permutations=0)
+
+
+def test_masked_pairs_do_not_count(truth):
+    hidden = np.random.default_rng(2).random(truth.shape) < 0.3
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    absent = edge_auroc(np.where(hidden, np.nan, truth), graph)
+    assert edge_auroc(np.ma.array(truth, mask=hidden), graph) == absent != edge_auroc(truth, graph)
+    assert edge_auroc(truth, np.ma.array(graph, mask=hidden)) == absent

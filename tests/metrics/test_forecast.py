@@ -91,3 +91,13 @@ def test_errors_name_the_argument(metric):
         metric(np.full((3, 2), np.nan), np.zeros((3, 2)))
     with pytest.raises(ValueError, match="by: got 'organism'"):
         metric(np.zeros((3, 2)), np.zeros((3, 2)), by="organism")
+
+
+@pytest.mark.parametrize("metric", [masked_mean_squared_error, masked_r2_score])
+@pytest.mark.parametrize("masks", [(True, False), (False, True), (True, True)], ids=str)
+def test_what_is_masked_does_not_count(frames, metric, masks):
+    hidden = np.random.default_rng(2).random((60, 4, 3)) < 0.2
+    absent = [np.where(hidden & given, np.nan, x) for x, given in zip(frames, masks)]
+    masked = [np.ma.array(x, mask=hidden & given) for x, given in zip(frames, masks)]
+    assert metric(*masked) == metric(*absent) != metric(*frames)
+    assert metric(*map(list, masked)) == metric(*absent)
