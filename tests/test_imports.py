@@ -90,6 +90,7 @@ ALLOWED = {
         "nn",
         "validation",
         "lazy",
+        "memory",
     },
     "metrics": {"inputs", "_units"},
     "datasets": {"recordings", "clock", "inputs"},

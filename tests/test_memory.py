@@ -1,7 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from skneurograph.decoding import GraphClassifier, GraphRegressor
+from skneurograph.embedding import MARBLE, TAVRNN
+from skneurograph.forecasting import MLPForecaster, RecurrentForecaster
 from skneurograph.memory import available_memory, in_words, require_memory
 
 
@@ -47,3 +51,41 @@ def test_nets_refuse_graphs_that_do_not_fit(model, monkeypatch):
     with pytest.raises(MemoryError, match="infer_graphs: 4,000 graphs of 20 neurons"):
         fitted.infer_graphs(np.tile(X[:, :20], (500, 1, 1)))
     model(max_epochs=1, hidden_size=2, n_rounds=0).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"),
+    [
+        (MARBLE(), r"MARBLE\.{}: derivatives of order 1 in 100 dim.*40 windows.*WindowPCA"),
+        (MARBLE(order=2), r"MARBLE\.{}: derivatives of order 2 .* lower order"),
+        (MARBLE(gauge="local", inner_product_features=True), r"MARBLE\.{}: .*WindowPCA"),
+        (TAVRNN(), r"TAVRNN\.{}: a graph of 101 nodes for each of 40 windows .* fewer windows"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else repr(value),
+)
+def test_embeddings_refuse_more_neurons_than_fit(model, needed, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(40, 100, 5)).astype("f4")
+    model.set_params(max_epochs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("skneurograph.memory.available_memory", lambda: 1_000_000)
+        with pytest.raises(MemoryError, match=needed.format("fit")):
+            model.fit(X)
+    model.fit(X[:, :12])
+    monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 10_000)
+    with pytest.raises(MemoryError, match=r"transform: "):
+        model.transform(X[:, :12])
+
+
+@pytest.mark.parametrize("model", [MLPForecaster, RecurrentForecaster])
+def test_forecasters_without_a_graph_hold_nothing_for_each_pair(model):
+    n_neurons = 1500
+    X = np.random.default_rng(0).normal(size=(4, n_neurons, 4)).astype("f4")
+    model = model(max_epochs=1, n_members=1, hidden_size=2, n_lags=2)
+    tracemalloc.start()
+    try:
+        model.fit(X[:, :, :3], X[:, :, 3])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    buffers = sum(tensor.nbytes for tensor in model.net_.module_.state_dict().values())
+    assert max(peak, buffers) < n_neurons**2

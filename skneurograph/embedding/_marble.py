@@ -20,6 +20,7 @@ from skneurograph._torch_state import resolve_device, seeded, usual_torch
 from skneurograph.embedding._atlas import Atlas, FlowOptions
 from skneurograph.embedding._features import FeatureScaler
 from skneurograph.lazy import LazyWindows
+from skneurograph.memory import require_memory
 from skneurograph.nn import ContrastiveFlow, FlowEncoder, TimeGrid, computed_loss
 from skneurograph.training import (
     TrainingData,
@@ -308,6 +309,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self.groups_ = None if groups is None else np.unique(groups)
         options = self._flow_options()
         seed = draw_seeds(self.random_state, 1)[0]
+        self._require_features("fit", len(windows))
         points, vectors, following = self._states(windows)
         self._atlas = Atlas(points, vectors, groups, options)
         self.manifold_dimension_ = self._atlas.manifold_dimension
@@ -381,6 +383,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         check_alignment(X=X, groups=groups)
         windows = self._finite(check_windows(self, X, reset=False)[0])
         labels = self._known_groups(check_groups(groups, len(windows)), len(windows))
+        self._require_features("transform", len(windows))
         points, vectors, _ = self._states(windows)
         scores = self._scaler.transform(self._atlas.features(points, vectors, labels))
         encoder = self.net_.module_.encoder.eval()
@@ -465,6 +468,25 @@ class MARBLE(TransformerMixin, BaseEstimator):
             manifold_dimension=dimension,
             positions=not self.inner_product_features and bool(self.positions),
             invariant=self.inner_product_features,
+        )
+
+    def _require_features(self, what: str, n_windows: int) -> None:
+        """Refuse derivatives that do not fit in memory before they are computed."""
+        n_neurons = self.n_features_in_
+        if self.gauge == "local":
+            # Covariances around each state, if nothing else.
+            per_window = float(n_neurons**2)
+        else:
+            per_window = float(sum(n_neurons**k for k in range(1, self.order + 2)))
+        if not self.inner_product_features:
+            # The derivatives, the same in one scale, and the table of both.
+            per_window = 3.0 * sum(n_neurons**k for k in range(1, self.order + 2))
+        require_memory(
+            8 * n_windows * per_window,
+            f"MARBLE.{what}: derivatives of order {self.order} in {n_neurons:,} dimensions for "
+            f"each of {n_windows:,} windows",
+            "put a WindowPCA before it (10 to 50 components)"
+            + (", or use a lower order" if self.order > 1 else ""),
         )
 
     def _states(

@@ -29,6 +29,7 @@ from skneurograph.embedding._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding._sequences import Rows, Snapshots, rows_side_by_side, split_sequences
 from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
 from skneurograph.lazy import LazyWindows
+from skneurograph.memory import require_memory
 from skneurograph.nn import SnapshotModel, computed_loss
 from skneurograph.nn.snapshot_cell import Walk
 from skneurograph.nn.snapshots import Hops, PickedHops
@@ -306,6 +307,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             activity_features=self.activity_features,
             dtype=torch.float64 if windows.dtype == np.float64 else torch.float32,
         )
+        self._require_graphs("fit", windows, len(self.columns_) + 1)
         read = self._reader.fit(windows, self.columns_)
         labels = self._encode(y, read.recorded)
         (seed,) = draw_seeds(self.random_state, 1)
@@ -368,7 +370,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
-        read = self._reader.read(windows, self._columns(windows))
+        columns = self._columns(windows)
+        self._require_graphs("transform", windows, len(columns) + 1)
+        read = self._reader.read(windows, columns)
         for rows, walk in self._walk_each(read, sequences):
             embedding[rows] = walk.mean[:, 0].cpu().numpy()
         return embedding
@@ -399,6 +403,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         columns = self._columns(windows)
         shape = (len(windows), self.n_features_in_, self.n_components)
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
+        self._require_graphs("embed_neurons", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
         for rows, walk in self._walk_each(read, sequences):
             part = self.net_.module_.joined(walk.mean[:, None])[:, 0].cpu().numpy()
@@ -432,7 +437,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             training set.
         """
         windows, sequences = self._checked(X, groups)
-        read = self._reader.read(windows, self._columns(windows))
+        columns = self._columns(windows)
+        self._require_graphs("score", windows, len(columns) + 1)
+        read = self._reader.read(windows, columns)
         n_seen = max(1, int(read.recorded.any(axis=1).sum()))
         total = 0.0
         for pieces, hops, features, walk in self._walks(read, sequences):
@@ -457,6 +464,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         windows = check_windows(self, X, reset=False, min_times=LEAST_FRAMES)[0]
         n_neurons = self.n_features_in_
+        self._require_graphs("infer_graphs", windows, n_neurons)
         graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
         columns = self._columns(windows)
         for rows, graph, recorded in self._reader.graphs(windows, columns):
@@ -480,6 +488,15 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 "a graph is made of pairs"
             )
         return windows, y
+
+    def _require_graphs(self, what: str, windows: NDArray | LazyWindows, n_nodes: int) -> None:
+        """Refuse graphs that do not fit in memory before they are made."""
+        require_memory(
+            len(windows) * n_nodes**2 * windows.dtype.itemsize,
+            f"{type(self).__name__}.{what}: a graph of {n_nodes:,} nodes for each of "
+            f"{len(windows):,} windows",
+            "use fewer windows, or neurons averaged by region or otherwise selected",
+        )
 
     def _encode(self, y: NDArray[Any] | None, recorded: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Give the number of each label: -1 where there is none, and in gaps."""

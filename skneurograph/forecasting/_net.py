@@ -145,7 +145,9 @@ class NetForecaster(ForecasterPart, NetEstimator):
         n_read = min(n_lags, self.n_times_in_ - 1)
         shape = (self.n_features_in_, n_lags)
         self._own, self._offset = np.zeros(shape), np.zeros(shape[0])
-        self._coupling = np.zeros((shape[0], shape[0]))
+        couples = self._couples()
+        # A matrix of all pairs is not for those that read none.
+        self._coupling = np.zeros((shape[0], shape[0]) if couples else (0, 0))
         if n_read == 0:
             return
         rows = np.unique(np.linspace(0, len(windows) - 1, _LINEAR_WINDOWS).astype(np.intp))
@@ -157,7 +159,7 @@ class NetForecaster(ForecasterPart, NetEstimator):
         named = np.ones(len(columns), bool) if anonymous is None else ~anonymous[columns]
         self._own[columns[named], n_lags - n_read :] = own[named]
         self._offset[columns[named]] = offset[named]
-        if self._couples() and named.any():
+        if couples and named.any():
             explained = np.einsum("wnl,nl->wn", lags, own) + offset
             remaining = np.where(known, change - explained, 0)[:, named]
             coupling = fit_coupling(
@@ -190,7 +192,7 @@ class NetForecaster(ForecasterPart, NetEstimator):
             self._scaler.high[columns],
             self._own[columns],
             self._offset[columns],
-            self._coupling[np.ix_(columns, columns)],
+            self._coupling[np.ix_(columns, columns)] if self._couples() else self._coupling,
         )
         return Neurons(*(torch.from_numpy(part) for part in (*given, identities)))
 

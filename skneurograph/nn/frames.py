@@ -37,7 +37,8 @@ class Neurons(NamedTuple):
     offset : Tensor of shape (n_neurons,)
         Added to the change.
     coupling : Tensor of shape (n_neurons, n_neurons)
-        Linear influence of sender ``j`` on the change of receiver ``i``, entry ``[i, j]``.
+        Linear influence of sender ``j`` on the change of receiver ``i``, entry ``[i, j]``;
+        of shape (0, 0) if there is none.
     identities : int Tensor of shape (n_neurons,)
         For modules that know identities: numbered from 0, -1 for anonymous neurons.
     """
@@ -202,7 +203,8 @@ class FrameModel(nn.Module):
                 lags = torch.cat([lags[..., 1:], frame[..., None]], dim=-1)
             last = lags[..., -1]
             linear = (lags * own).sum(dim=-1) + neurons.offset
-            linear = linear + self._limited(last) @ neurons.coupling.T
+            if neurons.coupling.numel():
+                linear = linear + self._limited(last) @ neurons.coupling.T
             frame = last + linear + self.change(state)
             steps.append(torch.minimum(torch.maximum(frame, -bound), bound))
         whole = [F.pad(step, (0, 0, 0, n_windows - step.shape[1])) for step in steps]
