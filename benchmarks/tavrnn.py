@@ -39,7 +39,7 @@ from skorch.callbacks import Callback
 
 from skneurograph import Recording, sliding_windows
 from skneurograph.embedding import TAVRNN
-from skneurograph.embedding._snapshots import connectivity
+from skneurograph.embedding.tavrnn._snapshots import connectivity
 
 # Windows, neurons, frames, density of edges; seconds and MB published, seconds and MB to reach.
 WORK = {

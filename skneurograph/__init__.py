@@ -9,26 +9,11 @@ pictures in `skneurograph.plotting`.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from skneurograph.datasets import make_worms
-from skneurograph.lazy import LazyWindows
-from skneurograph.model_selection import Comparison, compare
-from skneurograph.models import default_models
-from skneurograph.recordings import Recording
-from skneurograph.windows import Windows, sliding_windows
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 try:
     __version__ = version("skneurograph")
 except PackageNotFoundError:  # run from a source tree that was never installed
     __version__ = "0+unknown"
-
-__all__ = [
-    "Comparison",
-    "LazyWindows",
-    "Recording",
-    "Windows",
-    "__version__",
-    "compare",
-    "default_models",
-    "make_worms",
-    "sliding_windows",
-]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
@@ -12,23 +12,14 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skneurograph.decoding import (
-    GraphClassifier,
-    GraphRegressor,
-    RecurrentClassifier,
-    RecurrentRegressor,
-)
-from skneurograph.forecasting import (
-    GraphForecaster,
-    MLPForecaster,
-    PersistenceForecaster,
-    RecurrentForecaster,
-    VARForecaster,
-)
-from skneurograph.inputs import InputError, read_names
+from skneurograph import decoding, forecasting
+from skneurograph.data._inputs import InputError, read_names
 from skneurograph.preprocessing import make_baseline
 
 __all__ = ["default_models"]
+
+# Models by name, made when they are asked for: nets alone need torch.
+_Models = dict[str, Callable[[], BaseEstimator]]
 
 
 class _BalancedMLPClassifier(MLPClassifier):
@@ -119,7 +110,7 @@ def default_models(
     else:
         raise ValueError(f"kind: got {kind!r}; expected 'classifier', 'regressor' or 'forecaster'")
     if names is None:
-        return models
+        return {name: make() for name, make in models.items()}
     chosen = [names] if isinstance(names, str) else list(names)
     unknown = [name for name in chosen if not isinstance(name, str) or name not in models]
     if unknown or not chosen:
@@ -129,7 +120,7 @@ def default_models(
         )
     if len(set(chosen)) < len(chosen):
         raise InputError("names", f"a model twice in {', '.join(chosen)}", "each model once")
-    return {name: models[name] for name in chosen}
+    return {name: models[name]() for name in chosen}
 
 
 def _names_of(neurons: Iterable[str]) -> list[str]:
@@ -143,39 +134,37 @@ _PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}
 
 
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the rivals.
-def _classifiers(
-    neurons: Iterable[str] | None, graph_parameters: dict[str, Any]
-) -> dict[str, BaseEstimator]:
+def _classifiers(neurons: Iterable[str] | None, graph_parameters: dict[str, Any]) -> _Models:
     linear = {"class_weight": "balanced", "max_iter": 3000}
     return {
-        "chance": DummyClassifier(strategy="prior"),
-        "logistic": make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
-        "pca-logistic": make_baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
-        "mlp": make_baseline(_BalancedMLPClassifier(**_PERCEPTRON), neurons=neurons),
-        "recurrent": RecurrentClassifier(class_weight="balanced"),
-        "graph": GraphClassifier(class_weight="balanced", **graph_parameters),
+        "chance": lambda: DummyClassifier(strategy="prior"),
+        "logistic": lambda: make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
+        "pca-logistic": lambda: make_baseline(
+            LogisticRegression(C=1e-2, **linear), n_components=10
+        ),
+        "mlp": lambda: make_baseline(_BalancedMLPClassifier(**_PERCEPTRON), neurons=neurons),
+        "recurrent": lambda: decoding.RecurrentClassifier(class_weight="balanced"),
+        "graph": lambda: decoding.GraphClassifier(class_weight="balanced", **graph_parameters),
     }
 
 
-def _regressors(
-    neurons: Iterable[str] | None, graph_parameters: dict[str, Any]
-) -> dict[str, BaseEstimator]:
+def _regressors(neurons: Iterable[str] | None, graph_parameters: dict[str, Any]) -> _Models:
     return {
-        "chance": DummyRegressor(strategy="mean"),
-        "ridge": make_baseline(Ridge(alpha=1e4), neurons=neurons),
-        "pca-ridge": make_baseline(Ridge(alpha=1e3), n_components=10),
-        "mlp": make_baseline(MLPRegressor(**_PERCEPTRON), neurons=neurons),
-        "recurrent": RecurrentRegressor(),
-        "graph": GraphRegressor(**graph_parameters),
+        "chance": lambda: DummyRegressor(strategy="mean"),
+        "ridge": lambda: make_baseline(Ridge(alpha=1e4), neurons=neurons),
+        "pca-ridge": lambda: make_baseline(Ridge(alpha=1e3), n_components=10),
+        "mlp": lambda: make_baseline(MLPRegressor(**_PERCEPTRON), neurons=neurons),
+        "recurrent": lambda: decoding.RecurrentRegressor(),
+        "graph": lambda: decoding.GraphRegressor(**graph_parameters),
     }
 
 
-def _forecasters(graph_parameters: dict[str, Any]) -> dict[str, BaseEstimator]:
+def _forecasters(graph_parameters: dict[str, Any]) -> _Models:
     return {
-        "persistence": PersistenceForecaster(),
-        "ar": VARForecaster(order=0),
-        "var": VARForecaster(),
-        "mlp": MLPForecaster(),
-        "recurrent": RecurrentForecaster(),
-        "graph": GraphForecaster(**graph_parameters),
+        "persistence": lambda: forecasting.PersistenceForecaster(),
+        "ar": lambda: forecasting.VARForecaster(order=0),
+        "var": lambda: forecasting.VARForecaster(),
+        "mlp": lambda: forecasting.MLPForecaster(),
+        "recurrent": lambda: forecasting.RecurrentForecaster(),
+        "graph": lambda: forecasting.GraphForecaster(**graph_parameters),
     }

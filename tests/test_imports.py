@@ -5,101 +5,35 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 import skneurograph
 
 ROOT = Path(skneurograph.__file__).parent
+FLOOR = {"data", "base"}
 # What each room may import from the package; a room may always import itself.
 ALLOWED = {
-    "inputs": set(),
-    "clock": {"inputs"},
-    "labelled": {"clock", "inputs"},
-    "recordings": {"clock", "inputs", "labelled"},
-    "lazy": set(),
-    "_interrupt": set(),
-    "alignment": {"recordings", "clock", "inputs", "labelled"},
-    "windows": {"alignment", "recordings", "lazy", "inputs"},
+    "data": set(),
     "nn": set(),
-    "_units": set(),
-    "_containers": {"inputs"},
-    "_fitting": {"_containers"},
-    "validation": {"_containers", "lazy", "inputs"},
-    "memory": set(),
-    "preprocessing": {
-        "recordings",
-        "_fitting",
-        "_units",
-        "validation",
-        "lazy",
-        "clock",
-        "inputs",
-        "labelled",
-    },
-    "_torch_state": set(),
-    "training": {"lazy", "nn", "_interrupt"},
-    "_net_estimator": {"training", "_torch_state", "_fitting", "_units", "validation", "lazy"},
-    "_graph_net": {
-        "_net_estimator",
-        "_torch_state",
-        "training",
-        "nn",
-        "validation",
-        "lazy",
-        "memory",
-    },
-    "decoding": {
-        "_graph_net",
-        "_net_estimator",
-        "_containers",
-        "_units",
-        "training",
-        "nn",
-        "validation",
-        "lazy",
-        "inputs",
-    },
-    "graph_inference": {
-        "inputs",
-        "_net_estimator",
-        "_fitting",
-        "training",
-        "nn",
-        "validation",
-        "lazy",
-        "memory",
-    },
-    "forecasting": {
-        "inputs",
-        "_fitting",
-        "_graph_net",
-        "_net_estimator",
-        "training",
-        "nn",
-        "validation",
-        "lazy",
-        "metrics",
-    },
-    "embedding": {
-        "graph_inference",
-        "_net_estimator",
-        "_torch_state",
-        "_fitting",
-        "_containers",
-        "training",
-        "nn",
-        "validation",
-        "lazy",
-        "memory",
-    },
-    "metrics": {"inputs", "_units"},
-    "datasets": {"recordings", "clock", "inputs"},
-    "plotting": {"model_selection", "metrics", "inputs"},
-    "model_selection": {"lazy", "inputs", "_interrupt", "plotting", "metrics"},
-    "models": {"decoding", "forecasting", "preprocessing", "inputs"},
-    "cli": {"__init__", "windows", "model_selection", "datasets"},
+    "base": {"data", "nn"},
+    "metrics": FLOOR,
+    "datasets": {"data"},
+    "plotting": {"data", "metrics"},
+    "preprocessing": FLOOR,
+    "graph_inference": {*FLOOR, "nn"},
+    "forecasting": {*FLOOR, "nn", "metrics"},
+    "decoding": {*FLOOR, "nn"},
+    "embedding": {*FLOOR, "nn"},
+    "model_selection": {*FLOOR, "metrics", "plotting"},
+    "models": {"data", "decoding", "forecasting", "preprocessing"},
+    "cli": {"data", "datasets", "model_selection", "models"},
 }
-# A Comparison draws itself, a display takes a Comparison: both only inside functions or for types.
+# Imports inside functions, of the package: what a user of the rest need not wait for.
+DEFERRED = {
+    ("skneurograph.cli._command", "skneurograph.cli._run"),
+    ("skneurograph.model_selection._comparison", "skneurograph.plotting"),
+}
 THIRD_PARTY_OF_NN = {
     "torch",
     "torch_geometric",
@@ -111,49 +45,155 @@ THIRD_PARTY_OF_NN = {
 }
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def name_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+# Faces load what they offer when it is asked for; stubs beside them say what that is.
+STUBS = {name_of(path): path for path in sorted(ROOT.rglob("*.pyi"))}
+
+
+def imports(path, *, inside_functions=None):
+    """What a module imports, ``module`` or ``module.name``, but for imports for types only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    deferred = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if inside_functions is not None and (id(node) in deferred) != inside_functions:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in PATHS else node.module
 
 
-def room(path):
-    part = path.relative_to(ROOT).parts[0]
-    return part.removesuffix(".py")
+def room(module):
+    return module.split(".")[1] if "." in module else ""
 
 
-MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_from_the_rooms_below(path):
-    here = room(path)
-    for name in imports(path):
-        if name == "skneurograph":
-            assert "__init__" in ALLOWED[here], f"{path.name} imports the whole package"
-        elif name.startswith("skneurograph."):
-            there = name.split(".")[1]
+@pytest.mark.parametrize("module", [name for name in PATHS if room(name)])
+def test_a_module_imports_only_from_the_rooms_below(module):
+    here = room(module)
+    for name in imports(PATHS[module]):
+        if name.startswith("skneurograph."):
+            there = room(name)
             assert there == here or there in ALLOWED[here], f"{here} must not import {there}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "nn").rglob("*.py")), ids=lambda path: path.name)
-def test_torch_modules_import_torch_and_nothing_else(path):
-    for name in imports(path):
+def test_no_modules_import_each_other_in_a_circle():
+    edges = [(module, name) for module, path in PATHS.items() for name in imports(path)]
+    graph = nx.DiGraph([(here, there) for here, there in edges if there in PATHS and here != there])
+    assert list(nx.simple_cycles(graph)) == []
+
+
+def test_imports_of_the_package_inside_functions_are_few_and_stated():
+    found = {
+        (module, name)
+        for module, path in PATHS.items()
+        for name in imports(path, inside_functions=True)
+        if name.startswith("skneurograph")
+    }
+    assert found == DEFERRED
+
+
+@pytest.mark.parametrize("module", [name for name in PATHS if room(name) == "nn"])
+def test_torch_modules_import_torch_and_nothing_else(module):
+    for name in imports(PATHS[module]):
         if not name.startswith("skneurograph.nn"):
             assert name.split(".")[0] in THIRD_PARTY_OF_NN
 
 
-def test_every_public_name_has_a_docstring():
-    for name in skneurograph.__all__:
-        if not name.startswith("__"):
-            assert getattr(skneurograph, name).__doc__, name
+def test_only_faces_of_packages_are_public():
+    names = [name.split(".") for name, path in PATHS.items() if path.name != "__init__.py"]
+    public = {".".join(parts) for parts in names if not parts[-1].startswith("_")}
+    assert public == {"skneurograph.models"}
+
+
+def test_a_face_offers_what_its_stub_says():
+    script = (
+        "import importlib\n"
+        f"for face in map(importlib.import_module, {list(STUBS)}):\n"
+        "    assert face.__all__, face\n"
+        "    [getattr(face, name) for name in face.__all__]"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def loaded_by(code):
+    """The top-level names of what a fresh process has imported after some code."""
+    code += "\nimport sys; print(*{name.split('.')[0] for name in sys.modules})"
+    result = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    return set(result.stdout.decode().split())
+
+
+TORCH = {"torch", "skorch", "torch_geometric"}
+CLASSICAL = {
+    "graph_inference": ["CorrelationGraph", "PartialCorrelationGraph", "VARGraph"],
+    "forecasting": ["PersistenceForecaster", "VARForecaster"],
+    "preprocessing": ["WindowImputer", "WindowPCA", "WindowScaler"],
+}
+
+
+@pytest.mark.parametrize("room", CLASSICAL)
+def test_classical_estimators_do_without_torch(room):
+    code = (
+        "import numpy as np\n"
+        f"from skneurograph.{room} import {', '.join(CLASSICAL[room])}\n"
+        "X = np.random.default_rng(0).normal(size=(30, 4, 8))\n"
+        f"for model in ({', '.join(CLASSICAL[room])}):\n"
+        "    model().fit(X, X[:, :, 0])"
+    )
+    assert not loaded_by(code) & TORCH
+
+
+def test_a_comparison_of_classical_models_does_without_torch():
+    code = (
+        "from skneurograph import compare, default_models, make_worms, sliding_windows\n"
+        "windows = sliding_windows(make_worms(3, duration=60).recordings, 4, step=4)\n"
+        "models = default_models(names=['chance', 'logistic'])\n"
+        "print(compare(models, windows.X, windows.y, groups=windows.groups))"
+    )
+    assert not loaded_by(code) & TORCH
+
+
+def test_importing_the_package_loads_nothing_that_takes_long():
+    loaded = loaded_by("import skneurograph")
+    assert not loaded & {*TORCH, "numpy", "pandas", "scipy", "sklearn", "matplotlib", "joblib"}
+
+
+def test_a_recording_needs_neither_torch_nor_scikit_learn():
+    code = "import numpy, skneurograph; skneurograph.Recording(numpy.zeros((9, 2)), 4.0)"
+    assert not loaded_by(code) & {*TORCH, "sklearn", "matplotlib"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"], ["compare", "--tusk"]])
+def test_help_and_mistyped_options_do_not_wait_for_libraries(arguments):
+    code = (
+        "from skneurograph.cli import main\n"
+        f"try:\n    main({arguments})\nexcept SystemExit:\n    pass"
+    )
+    assert not loaded_by(code) & {*TORCH, "numpy", "pandas", "scipy", "sklearn", "matplotlib"}
 
 
 def test_importing_the_package_opens_no_figure_and_leaves_threads_alone():
     code = (
-        "import sys, torch; n = torch.get_num_threads(); import skneurograph; "
+        "import sys, torch; n = torch.get_num_threads(); from skneurograph.decoding import *; "
         "assert torch.get_num_threads() == n; "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skneurograph.inputs import (
+from skneurograph.data._inputs import (
     InputError,
     plain_array,
     read_labels,

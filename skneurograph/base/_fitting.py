@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from skneurograph._containers import check_alignment
+from skneurograph.base._containers import check_alignment
 
 __all__ = ["all_or_nothing"]
 

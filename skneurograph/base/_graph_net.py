@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from skneurograph._net_estimator import NetEstimator
-from skneurograph._torch_state import resolve_device
-from skneurograph.lazy import LazyWindows
-from skneurograph.memory import require_memory
+from skneurograph.base._batches import TrainingData
+from skneurograph.base._device import resolve_device
+from skneurograph.base._memory import require_memory
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._validation import check_identities
+from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.nn import GraphDecoder
-from skneurograph.training import TrainingData, cut_windows
-from skneurograph.validation import check_identities
 
 __all__ = ["GraphNet"]
 

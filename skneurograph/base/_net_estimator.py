@@ -16,20 +16,19 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph._torch_state import resolve_device, seeded, usual_torch
-from skneurograph._units import power_of_two
-from skneurograph.lazy import LazyWindows
-from skneurograph.training import (
-    TrainingData,
-    TrainingOptions,
-    cut_windows,
-    draw_seeds,
-    hold_out,
-    keep_record,
-    train,
+from skneurograph.base._batches import TrainingData, hold_out
+from skneurograph.base._device import resolve_device, usual_torch
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._seeds import draw_seeds, seeded
+from skneurograph.base._training import TrainingOptions, keep_record, train
+from skneurograph.base._units import power_of_two
+from skneurograph.base._validation import (
+    check_groups,
+    check_weights,
+    check_windows,
+    recorded_columns,
 )
-from skneurograph.validation import check_groups, check_weights, check_windows, recorded_columns
+from skneurograph.data._lazy import LazyWindows, cut_windows
 
 __all__ = ["NetEstimator"]
 

@@ -18,14 +18,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skneurograph._containers import (
+from skneurograph.base._containers import (
     column_names,
     read_numeric_target,
     read_target_labels,
     read_windows,
 )
-from skneurograph.inputs import InputError, read_groups, unmasked
-from skneurograph.lazy import LazyWindows
+from skneurograph.data._inputs import InputError, read_groups, unmasked
+from skneurograph.data._lazy import LazyWindows
 
 __all__ = [
     "check_groups",

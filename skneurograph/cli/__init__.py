@@ -1,5 +1,5 @@
 """The command line: ``skneurograph compare``."""
 
-from skneurograph.cli.command import main
+from skneurograph.cli._command import main
 
 __all__ = ["main"]

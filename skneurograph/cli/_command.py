@@ -1,4 +1,4 @@
-"""The options of ``skneurograph compare``, and the way from them to a report."""
+"""The options of ``skneurograph compare``."""
 
 from __future__ import annotations
 
@@ -6,34 +6,22 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
-import pandas as pd
-import torch
 import typer
-from joblib import parallel_config
-from threadpoolctl import threadpool_limits
 
-from skneurograph import Comparison, __version__, compare
-from skneurograph.cli.files import OutputFolder
-from skneurograph.cli.plan import Plan, load, make_plans
-from skneurograph.cli.report import Report
-from skneurograph.cli.settings import Settings
-from skneurograph.cli.terminal import (
+from skneurograph import __version__
+from skneurograph.cli._settings import Settings
+from skneurograph.cli._terminal import (
     Interrupts,
     complain,
     fail,
-    in_options,
-    leave_signals_to_the_parent,
     one_line,
     open_streams,
     say,
     show_warning,
 )
-from skneurograph.model_selection import forecast_scorers
 
 __all__ = ["app", "main"]
 
@@ -41,8 +29,6 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 # Options that take several values after one flag, as a shell's glob gives them.
 _SEVERAL = ("--recordings", "--models", "--drop", "--seed", "--horizon")
-# Models that the others are tested against, where they are among them.
-_REFERENCES = ("logistic", "ridge", "var")
 
 
 def _version(show: bool) -> None:
@@ -131,90 +117,15 @@ def compare_command(
                 seed=seed,
                 jobs=jobs,
             )
-            folder = OutputFolder(out)
-            loaded = load(given, settings)
-            plans = make_plans(loaded, settings, given)
-        except (ValueError, OSError, ImportError) as error:
+        except ValueError as error:
             fail(error)
-        report = Report(
-            folder, splits=settings.splits, horizons=settings.horizons, simulated=not given
-        )
-        _report_all(plans, report, interrupts)
+        # Here, so that help and a mistyped option do not wait for the libraries of a fit.
+        from skneurograph.cli._run import run
+
+        run(given, settings, out, interrupts)
     except KeyboardInterrupt:
         # Not left to the parser, which ends differently from version to version.
         fail("interrupted", interrupts.status)
-
-
-def _report_all(plans: Sequence[Plan], report: Report, interrupts: Interrupts) -> None:
-    """Compare split by split, and write what is done; an interrupt ends all of them."""
-    with interrupts.held_back():
-        extent = _compare_all(plans, report, interrupts)
-        report.write()
-        try:
-            with interrupts.let_through():
-                report.draw()
-        except KeyboardInterrupt:
-            extent = extent or "interrupted while drawing"
-        report.folder.say_what_was_written()
-    if extent:
-        fail(extent, interrupts.status)
-    if report.folder.failed:
-        raise typer.Exit(1)
-
-
-def _compare_all(plans: Sequence[Plan], report: Report, interrupts: Interrupts) -> str:
-    """Compare split by split, and say how far it came if it was interrupted."""
-    for plan in plans:
-        report.begin(plan.split, plan.header)
-        try:
-            with interrupts.let_through():
-                result = _compare(plan, report, interrupts)
-        except (ValueError, BrokenProcessPool) as error:
-            if not report.has_result:
-                is_mistake = isinstance(error, ValueError) and not _so_far(report)
-                fail(f"{one_line(error)}{_so_far(report)}", 2 if is_mistake else 1)
-            report.give_up(error)
-            continue
-        except KeyboardInterrupt:
-            if not report.has_result:
-                when = _so_far(report) or " before the first fit was done"
-                fail(f"interrupted{when}", interrupts.status)
-            return report.interrupt({plan.split: plan.header for plan in plans})
-        report.add(result)
-        # Code that catches every exception may have swallowed that of a signal.
-        if result.interrupted or interrupts.received:
-            return report.interrupt({plan.split: plan.header for plan in plans})
-    return ""
-
-
-def _so_far(report: Report) -> str:
-    """Say where scores are that no table shows."""
-    path = report.folder.scores_so_far
-    return f"; scores so far are in {path}" if path else ""
-
-
-def _compare(plan: Plan, report: Report, interrupts: Interrupts) -> Comparison:
-    def keep(rows: pd.DataFrame) -> None:
-        report.keep(rows)
-        interrupts.check()
-
-    settings, lineup = plan.settings, plan.lineup
-    reference = next((name for name in _REFERENCES if name in lineup), next(iter(lineup)))
-    workers: dict[str, Any] = {"initializer": leave_signals_to_the_parent}
-    with in_options(), parallel_config("loky", inner_max_num_threads=1, **workers):
-        return compare(
-            lineup,
-            plan.windows.X,
-            np.asarray(plan.windows.y),
-            groups=plan.windows.groups,
-            cv=plan.cv,
-            scoring=forecast_scorers(settings.horizons) if settings.horizons else None,
-            reference=reference,
-            seeds=settings.seeds,
-            n_jobs=settings.jobs,
-            verbose=int(sys.stderr is not None and sys.stderr.isatty()),
-            on_result=keep,
-        )
 
 
 def _spread(arguments: Sequence[str]) -> list[str]:
@@ -241,8 +152,6 @@ def _spread(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     open_streams()
-    # The models are small: threads of one fit would only get in the way of the others.
-    torch.set_num_threads(1)
     given = _spread(sys.argv[1:] if arguments is None else arguments)
     with Interrupts() as interrupts, warnings.catch_warnings():
         warnings.showwarning = show_warning
@@ -255,10 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _status(arguments: list[str], interrupts: Interrupts) -> int:
     """Run the command and give its exit status."""
     try:
-        with threadpool_limits(limits=1):
-            return (
-                app(arguments, prog_name="skneurograph", standalone_mode=False, obj=interrupts) or 0
-            )
+        return app(arguments, prog_name="skneurograph", standalone_mode=False, obj=interrupts) or 0
     except (typer.Abort, KeyboardInterrupt):
         complain("error: interrupted")
         return interrupts.status

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from skneurograph import Recording, Windows, sliding_windows
-from skneurograph.cli.settings import Settings
-from skneurograph.cli.terminal import complain, in_options
+from skneurograph.cli._settings import Settings
+from skneurograph.cli._terminal import complain, in_options
+from skneurograph.data._windows import average_classes
 from skneurograph.datasets import read_nwb
-from skneurograph.windows import average_classes
 
 __all__ = ["HOLD_OUT", "LAST_PART", "find_files", "read_recordings"]
 

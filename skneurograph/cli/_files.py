@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from skneurograph.cli.terminal import complain, one_line, say
+from skneurograph.cli._terminal import complain, one_line, say
 
 __all__ = ["PICTURES", "SCORES", "TABLE", "OutputFolder"]
 

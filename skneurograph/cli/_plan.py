@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from skneurograph import Recording, Windows, __version__, default_models, make_worms
-from skneurograph.cli.data import HOLD_OUT, LAST_PART, find_files, read_recordings
-from skneurograph.cli.settings import Settings
-from skneurograph.cli.terminal import complain, in_options
+from skneurograph.cli._data import HOLD_OUT, LAST_PART, find_files, read_recordings
+from skneurograph.cli._settings import Settings
+from skneurograph.cli._terminal import complain, in_options
 from skneurograph.model_selection._fit import is_random
 
 __all__ = ["Plan", "load", "make_plans"]

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from skneurograph import Comparison
-from skneurograph.cli.files import PICTURES, SCORES, TABLE, OutputFolder
-from skneurograph.cli.terminal import one_line
-from skneurograph.model_selection._comparison import NOT_RUN
+from skneurograph.cli._files import PICTURES, SCORES, TABLE, OutputFolder
+from skneurograph.cli._terminal import one_line
+from skneurograph.model_selection._text import NOT_RUN
 
 __all__ = ["Report"]
 

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from skneurograph.cli.terminal import complain
+from skneurograph.cli._terminal import complain
 
 __all__ = ["Settings", "once"]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.clock import read_clock
-from skneurograph.inputs import InputError, read_names, unmasked
-from skneurograph.labelled import as_pandas, column_names, read_table
-from skneurograph.recordings import Recording
+from skneurograph.data._clock import read_clock
+from skneurograph.data._inputs import InputError, read_names, unmasked
+from skneurograph.data._labelled import as_pandas, column_names, read_table
+from skneurograph.data._recording import Recording
 
 __all__ = ["align", "as_recordings", "average_classes"]
 

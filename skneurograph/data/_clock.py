@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.inputs import InputError, read_numbers, unmasked
+from skneurograph.data._inputs import InputError, read_numbers, unmasked
 
 __all__ = [
     "CLOCKS",

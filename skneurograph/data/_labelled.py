@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.clock import CLOCKS, is_default, label_kind, plain_labels
-from skneurograph.inputs import InputError, read_names, read_numbers
+from skneurograph.data._clock import CLOCKS, is_default, label_kind, plain_labels
+from skneurograph.data._inputs import InputError, read_names, read_numbers
 
 __all__ = ["Frames", "as_pandas", "column_names", "read_table"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.clock import check_clock, read_clock, read_seconds, stretches
-from skneurograph.inputs import (
+from skneurograph.data._clock import check_clock, read_clock, read_seconds, stretches
+from skneurograph.data._inputs import (
     InputError,
     read_labels,
     read_names,
@@ -23,7 +23,7 @@ from skneurograph.inputs import (
     read_numbers,
     read_text,
 )
-from skneurograph.labelled import Frames, as_pandas, column_names, read_table
+from skneurograph.data._labelled import Frames, as_pandas, column_names, read_table
 
 __all__ = ["Recording"]
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.alignment import align, as_recordings, average_classes
-from skneurograph.inputs import InputError, read_labels, read_text
-from skneurograph.lazy import LazyWindows, needs_double
-from skneurograph.recordings import Recording
+from skneurograph.data._alignment import align, as_recordings, average_classes
+from skneurograph.data._inputs import InputError, read_labels, read_text
+from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._precision import needs_double
+from skneurograph.data._recording import Recording
 
 __all__ = ["LazyWindows", "Windows", "average_classes", "sliding_windows"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.inputs import InputError, read_names
+from skneurograph.data._inputs import InputError, read_names
 
 __all__ = ["Connectome", "load_connectome"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.data._recording import Recording
 from skneurograph.datasets._parameters import generator, integer, number
 from skneurograph.datasets._worm_model import WormModel, draw_connectome
-from skneurograph.recordings import Recording
 
 __all__ = ["SimulatedWorms", "make_worms"]
 

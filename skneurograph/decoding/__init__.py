@@ -1,12 +1,5 @@
 """What the animal does: decoders of labels and of continuous behaviour."""
 
-from skneurograph.decoding._graph import WANG_2021, GraphClassifier, GraphRegressor
-from skneurograph.decoding._recurrent import RecurrentClassifier, RecurrentRegressor
+import lazy_loader
 
-__all__ = [
-    "WANG_2021",
-    "GraphClassifier",
-    "GraphRegressor",
-    "RecurrentClassifier",
-    "RecurrentRegressor",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

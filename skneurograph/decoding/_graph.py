@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from skneurograph._graph_net import GraphNet
+from skneurograph.base._graph_net import GraphNet
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
 from skneurograph.nn import GraphDecoder
 

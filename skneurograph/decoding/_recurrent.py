@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph._net_estimator import NetEstimator
+from skneurograph.base._net_estimator import NetEstimator
 from skneurograph.decoding._targets import ClassifierPart, RegressorPart
 from skneurograph.nn import RecurrentDecoder
 

@@ -16,12 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from skneurograph._containers import check_alignment, read_target_labels
-from skneurograph._units import power_of_two
-from skneurograph.inputs import read_numbers, unmasked
-from skneurograph.lazy import LazyWindows
+from skneurograph.base._containers import check_alignment, read_target_labels
+from skneurograph.base._units import power_of_two
+from skneurograph.data._inputs import read_numbers, unmasked
+from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.nn import cross_entropy, squared_error
-from skneurograph.training import cut_windows
 
 __all__ = ["ClassifierPart", "RegressorPart"]
 

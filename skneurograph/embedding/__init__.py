@@ -1,6 +1,5 @@
 """Where the state of a population is: embeddings of flow fields and of evolving graphs."""
 
-from skneurograph.embedding._marble import MARBLE
-from skneurograph.embedding._tavrnn import TAVRNN
+import lazy_loader
 
-__all__ = ["MARBLE", "TAVRNN"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,15 +1,5 @@
 """What happens next: forecasts of every neuron, one step and many steps ahead."""
 
-from skneurograph.forecasting._graph import GraphForecaster
-from skneurograph.forecasting._mlp import MLPForecaster
-from skneurograph.forecasting._persistence import PersistenceForecaster
-from skneurograph.forecasting._recurrent import RecurrentForecaster
-from skneurograph.forecasting._var import VARForecaster
+import lazy_loader
 
-__all__ = [
-    "GraphForecaster",
-    "MLPForecaster",
-    "PersistenceForecaster",
-    "RecurrentForecaster",
-    "VARForecaster",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,11 +12,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph.inputs import unmasked
-from skneurograph.lazy import LazyWindows
+from skneurograph.base._validation import check_weights, check_windows
+from skneurograph.data._inputs import unmasked
+from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.metrics import masked_r2_score
-from skneurograph.training import cut_windows
-from skneurograph.validation import check_weights, check_windows
 
 __all__ = ["ForecasterPart", "StepForecaster"]
 

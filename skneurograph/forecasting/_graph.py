@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from skneurograph._graph_net import GraphNet
+from skneurograph.base._graph_net import GraphNet
+from skneurograph.base._validation import check_identities
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._net import NetForecaster
-from skneurograph.lazy import LazyWindows
 from skneurograph.nn import SILENT, GraphFrames, Neurons
-from skneurograph.validation import check_identities
 
 __all__ = ["GraphForecaster"]
 

@@ -14,8 +14,10 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph._net_estimator import NetEstimator
+from skneurograph.base._batches import TrainingData
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import ForecasterPart, in_chunks
 from skneurograph.forecasting._linear import fit_coupling, fit_own
 from skneurograph.forecasting._scaling import FrameScaler, is_still
@@ -25,9 +27,7 @@ from skneurograph.forecasting._trust import (
     known_frames,
     measure_trust,
 )
-from skneurograph.lazy import LazyWindows
 from skneurograph.nn import FrameModel, Neurons, Standardised, rollout_error, squared_error
-from skneurograph.training import TrainingData
 
 __all__ = ["NetForecaster"]
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph._fitting import all_or_nothing
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import StepForecaster, counted_windows
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["PersistenceForecaster"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import in_chunks
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["FrameScaler"]
 

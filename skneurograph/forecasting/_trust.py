@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.forecasting._linear import fit_own
 from skneurograph.forecasting._scaling import FrameScaler, is_still
-from skneurograph.lazy import LazyWindows
-from skneurograph.training import cut_windows
 
 __all__ = [
     "FULL_TRUST",

@@ -12,7 +12,8 @@ from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
-from skneurograph._fitting import all_or_nothing
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import StepForecaster, counted_windows, in_chunks
 from skneurograph.forecasting._linear import fit_own, recorded_together
 from skneurograph.forecasting._scaling import FrameScaler, is_still
@@ -24,7 +25,6 @@ from skneurograph.forecasting._trust import (
     measure_trust,
     roll_out_within,
 )
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["VARForecaster"]
 

@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph.lazy import LazyWindows
-from skneurograph.memory import require_memory
-from skneurograph.training import cut_windows
-from skneurograph.validation import check_windows, neuron_names, recorded_columns
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._memory import require_memory
+from skneurograph.base._validation import check_windows, neuron_names, recorded_columns
+from skneurograph.data._lazy import LazyWindows, cut_windows
 
 __all__ = ["GraphTransformer", "any_missing"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 
 __all__ = ["to_networkx", "to_pyg"]
 

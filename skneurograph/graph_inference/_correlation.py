@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._noise_band import CONSTANT, filtered_products, standardised, without_noise
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import (
-    CONSTANT,
     Chunks,
     Repeats,
     independent_frames,
@@ -22,8 +23,6 @@ from skneurograph.graph_inference._moments import (
     neuron_spreads,
 )
 from skneurograph.graph_inference._pairs import Pairs, pairwise_products
-from skneurograph.graph_inference._spectrum import noise_edge, without_noise
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["CorrelationGraph"]
 
@@ -250,26 +249,3 @@ def _learn_ranks(chunks: Chunks) -> _Ranks:
 
 def _window_ranks(windows: NDArray[np.float64]) -> NDArray[np.float64]:
     return standardised(rankdata(windows, axis=2))
-
-
-def standardised(windows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale each neuron of each window to mean 0 and variance 1, or to 0 if it is constant."""
-    mean = windows.mean(axis=2, keepdims=True)
-    centred = windows - mean
-    spread = np.sqrt((centred**2).mean(axis=2, keepdims=True))
-    varies = spread > CONSTANT * np.abs(mean)
-    standardised: NDArray[np.float64] = np.where(varies, centred, 0) / np.where(varies, spread, 1)
-    return standardised
-
-
-def filtered_products(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Products of z-scores of each window without the noise of their spectrum."""
-    _, n_neurons, n_frames = z.shape
-    if n_frames >= n_neurons:
-        return without_noise(z @ z.transpose(0, 2, 1) / n_frames, n_frames)
-    # The small matrix over frames has the same eigenvalues: keep its modes above the noise.
-    values, modes = np.linalg.eigh(z.transpose(0, 2, 1) @ z / n_frames)
-    modes = modes * (values > noise_edge(n_neurons, n_frames))[:, None, :]
-    kept = z @ modes
-    filtered: NDArray[np.float64] = kept @ kept.transpose(0, 2, 1) / n_frames
-    return filtered

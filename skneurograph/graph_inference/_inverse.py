@@ -1,4 +1,4 @@
-"""Spectra and inverses of correlations: noise, and matrices that are not positive."""
+"""Inverses of correlations, and the nearest correlation that has one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.linalg import eigh, lapack
 
 from skneurograph.graph_inference._blocks import mirror
 
-__all__ = ["inverse", "nearest_correlation", "noise_edge", "without_noise"]
+__all__ = ["inverse", "nearest_correlation"]
 
 _ROUNDING = 1e-10
 
@@ -54,28 +54,3 @@ def _is_above(matrix: NDArray[np.float64], floor: float) -> bool:
     shifted[np.diag_indices_from(shifted)] -= floor
     _, failed = lapack.dpotrf(shifted.T, clean=False, overwrite_a=True)
     return bool(failed == 0)
-
-
-def noise_edge(n_neurons: float, n_frames: float) -> float:
-    """Upper edge of the spectrum of correlations of independent noise.
-
-    References
-    ----------
-    V. A. Marchenko, L. A. Pastur (1967). Distribution of eigenvalues for some sets of random
-    matrices. Mathematics of the USSR-Sbornik 1, 457. doi:10.1070/SM1967v001n04ABEH001994
-    """
-    return float((1 + np.sqrt(n_neurons / max(n_frames, 1))) ** 2)
-
-
-def without_noise(correlation: NDArray[np.float64], n_frames: float) -> NDArray[np.float64]:
-    """Rebuild symmetric matrices from the eigenvalues above the noise."""
-    edge = noise_edge(correlation.shape[-1], n_frames)
-    if correlation.ndim == 2:
-        # Of many neurons few modes stand out, and only those are computed.
-        values, vectors = eigh(correlation, subset_by_value=(edge, np.inf))
-        loadings = vectors * np.sqrt(values)
-        return np.asarray(loadings @ loadings.T)
-    values, vectors = np.linalg.eigh(correlation)
-    kept = np.where(values > edge, values, 0.0)
-    rebuilt: NDArray[np.float64] = (vectors * kept[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    return (rebuilt + np.swapaxes(rebuilt, -1, -2)) / 2

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "CONSTANT",
     "Chunks",
     "Repeats",
     "deviations",
@@ -18,8 +17,6 @@ __all__ = [
     "neuron_spreads",
 ]
 
-# A neuron that deviates from its mean by no more than this fraction of it is constant.
-CONSTANT = 1e-10
 _SLOWEST = 0.999  # autocorrelation
 # Runs of frames tell windows apart if at most this fraction of the windows begins like another.
 _BY_CHANCE = 0.1

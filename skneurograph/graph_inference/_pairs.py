@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.base._noise_band import CONSTANT
 from skneurograph.graph_inference._blocks import add_product, mirror, row_blocks
-from skneurograph.graph_inference._moments import CONSTANT, Chunks, deviations
+from skneurograph.graph_inference._moments import Chunks, deviations
 
 __all__ = ["Pairs", "pairwise_products"]
 

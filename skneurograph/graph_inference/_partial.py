@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 from sklearn.covariance import graphical_lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._noise_band import CONSTANT
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
-from skneurograph.graph_inference._moments import (
-    CONSTANT,
-    Repeats,
-    independent_frames,
-    neuron_means,
-)
+from skneurograph.graph_inference._inverse import inverse, nearest_correlation
+from skneurograph.graph_inference._moments import Repeats, independent_frames, neuron_means
 from skneurograph.graph_inference._pairs import Pairs, pairwise_products
-from skneurograph.graph_inference._spectrum import inverse, nearest_correlation
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["PartialCorrelationGraph"]
 

@@ -13,16 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph._net_estimator import NetEstimator
+from skneurograph.base._batches import TrainingData, hold_out, steps_per_epoch
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.data._inputs import unmasked
+from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.graph_inference._base import GraphTransformer, _dtype
 from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import neuron_means
 from skneurograph.graph_inference._pairs import pairwise_products
-from skneurograph.inputs import unmasked
-from skneurograph.lazy import LazyWindows
 from skneurograph.nn import RelationalModel, computed_loss
-from skneurograph.training import TrainingData, _steps_per_epoch, cut_windows, hold_out
 
 __all__ = ["RelationalGraph"]
 
@@ -418,7 +418,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         neighbors = None
         if self.neighbors_ is not None:
             neighbors = torch.from_numpy(self._positions())
-        n_steps = self.max_epochs * _steps_per_epoch(self._n_kept, self.batch_size)
+        n_steps = self.max_epochs * steps_per_epoch(self._n_kept, self.batch_size)
         module = RelationalModel(
             self.n_times_in_ // self.n_channels,
             self.n_channels,

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._noise_band import CONSTANT
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer, any_missing
-from skneurograph.graph_inference._moments import CONSTANT, neuron_means, neuron_spreads
+from skneurograph.graph_inference._inverse import inverse, nearest_correlation
+from skneurograph.graph_inference._moments import neuron_means, neuron_spreads
 from skneurograph.graph_inference._pairs import pairwise_products
-from skneurograph.graph_inference._spectrum import inverse, nearest_correlation
-from skneurograph.lazy import LazyWindows
 
 __all__ = ["VARGraph"]
 

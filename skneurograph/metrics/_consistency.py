@@ -12,8 +12,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.model_selection import check_cv
 
-from skneurograph._units import power_of_two
-from skneurograph.inputs import read_labels, read_numbers
+from skneurograph.base._units import power_of_two
+from skneurograph.data._inputs import read_labels, read_numbers
 
 __all__ = ["Consistency", "consistency"]
 

@@ -14,8 +14,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skneurograph._units import power_of_two
-from skneurograph.inputs import read_groups, read_numbers
+from skneurograph.base._units import power_of_two
+from skneurograph.data._inputs import read_groups, read_numbers
 
 __all__ = ["DistributionDistances", "distribution_distances"]
 

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.utils import check_random_state
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 
 __all__ = ["EdgeNull", "edge_auroc", "edge_average_precision", "edge_permutation_null"]
 

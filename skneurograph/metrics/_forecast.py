@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import _check_sample_weight
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 
 __all__ = ["masked_mean_squared_error", "masked_r2_score"]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from skneurograph.inputs import InputError, read_labels, read_numbers, unmasked
-from skneurograph.lazy import LazyWindows
+from skneurograph.data._inputs import InputError, read_labels, read_numbers, unmasked
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.model_selection._numbers import is_integer
 
 __all__ = [

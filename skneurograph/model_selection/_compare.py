@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from skneurograph.inputs import InputError, read_groups
-from skneurograph.lazy import LazyWindows
+from skneurograph.data._inputs import InputError, read_groups
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.model_selection._arguments import (
     kind_of,
     read_models,
@@ -23,11 +23,12 @@ from skneurograph.model_selection._arguments import (
     read_target,
     read_windows,
 )
-from skneurograph.model_selection._comparison import NOT_RUN, Comparison
+from skneurograph.model_selection._comparison import Comparison
 from skneurograph.model_selection._fit import Outcome, Task, fit_and_score, is_random, rows_of
 from skneurograph.model_selection._folds import read_folds
 from skneurograph.model_selection._overlap import warn_of_shared_frames
 from skneurograph.model_selection._queue import Queue
+from skneurograph.model_selection._text import NOT_RUN
 
 __all__ = ["compare"]
 

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from skneurograph.model_selection._statistics import corrected_paired_test
+from skneurograph.model_selection._text import NOT_RUN, lay_out
 
 if TYPE_CHECKING:
     from skneurograph.plotting import ComparisonDisplay
 
-__all__ = ["NOT_RUN", "Comparison"]
-
-# The error of fits that an interrupt has left out.
-NOT_RUN = "not run: interrupted"
+__all__ = ["Comparison"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -153,10 +151,29 @@ class Comparison:
         return target
 
     def plot(self, metric: str | None = None, ax: Any = None) -> ComparisonDisplay:
-        """Draw every shared fold of every model (see `plotting.ComparisonDisplay`)."""
+        """Draw the folds that the models share: a line for each, and the means of the models.
+
+        If they share none, all folds are drawn, without means, which would be of
+        different folds.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The first one by default.
+        ax : matplotlib axes, optional
+            A new figure by default.
+
+        Returns
+        -------
+        ComparisonDisplay
+            Which has the axes in ``ax_`` and the figure in ``figure_``.
+        """
         from skneurograph.plotting import ComparisonDisplay
 
-        return ComparisonDisplay.from_comparison(self, metric=metric, ax=ax)
+        chosen = self.metrics[0] if metric is None else metric
+        common = self.common_folds(chosen)
+        table = common if len(common) else self.by_fold(chosen)
+        return ComparisonDisplay(table, metric=chosen, means=common.mean()).plot(ax=ax)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -171,8 +188,6 @@ class Comparison:
         metric : str, optional
             The first one by default.
         """
-        from skneurograph.model_selection._text import lay_out
-
         return lay_out(self, self._metric(metric))
 
     def _fits(self) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring
 from sklearn.utils.metaestimators import _safe_split
 
-from skneurograph._interrupt import noticing_interrupts
+from skneurograph.base._interrupt import noticing_interrupts
 from skneurograph.model_selection._folds import Fold
 from skneurograph.model_selection._groups import (
     groups_supplied,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import LeaveOneGroupOut, check_cv
 
-from skneurograph.inputs import InputError, unmasked
+from skneurograph.data._inputs import InputError, unmasked
 
 __all__ = ["Fold", "read_folds"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
-from skneurograph.inputs import InputError, unmasked
+from skneurograph.data._inputs import InputError, unmasked
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
 from skneurograph.model_selection._numbers import is_integer
 

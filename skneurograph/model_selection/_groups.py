@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 from sklearn.utils.validation import _num_samples
 
-from skneurograph.inputs import read_groups
+from skneurograph.data._inputs import read_groups
 
 __all__ = [
     "GroupScorer",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.lazy import LazyWindows
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.model_selection._folds import Fold
 
 __all__ = ["warn_of_shared_frames"]

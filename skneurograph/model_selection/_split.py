@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils.validation import _num_samples
 
-from skneurograph.inputs import InputError, read_groups
+from skneurograph.data._inputs import InputError, read_groups
 from skneurograph.model_selection._numbers import is_integer, is_number
 
 __all__ = ["TemporalSplit"]

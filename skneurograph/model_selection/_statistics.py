@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from skneurograph.inputs import InputError, read_numbers
+from skneurograph.data._inputs import InputError, read_numbers
 from skneurograph.model_selection._numbers import is_number
 
 __all__ = ["PairedTest", "corrected_paired_test"]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from skneurograph.model_selection._comparison import NOT_RUN
-
 if TYPE_CHECKING:
     from skneurograph.model_selection._comparison import Comparison
 
-__all__ = ["lay_out"]
+__all__ = ["NOT_RUN", "lay_out"]
+
+# The error of fits that an interrupt has left out.
+NOT_RUN = "not run: interrupted"
 
 
 def lay_out(comparison: Comparison, main: str) -> str:

@@ -1,30 +1,35 @@
 """Torch modules; nothing of scikit-learn in them."""
 
-from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
-from skneurograph.nn.flow import ContrastiveFlow, FlowEncoder, TimeGrid
-from skneurograph.nn.frames import (
+from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn._flow import ContrastiveFlow, FlowEncoder, TimeGrid
+from skneurograph.nn._frames import (
     FrameModel,
     Neurons,
     PerceptronDecoder,
     PerceptronFrames,
     RecurrentFrames,
 )
-from skneurograph.nn.graph_decoder import GraphDecoder
-from skneurograph.nn.graph_frames import SILENT, GraphFrames
-from skneurograph.nn.layers import (
+from skneurograph.nn._graph_decoder import GraphDecoder
+from skneurograph.nn._graph_frames import SILENT, GraphFrames
+from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
     Pooling,
     SharedDropout,
     Standardised,
 )
-from skneurograph.nn.losses import cross_entropy, rollout_error, squared_error
-from skneurograph.nn.messages import FactorizedMessages, PairMessages, sum_of_rectified
-from skneurograph.nn.pairwise import pair_scores
-from skneurograph.nn.recurrent import RecurrentDecoder
-from skneurograph.nn.relational import RelationalModel, computed_loss, sample_types
-from skneurograph.nn.snapshots import edge_likelihood, join_history
-from skneurograph.nn.tavrnn import SnapshotModel
+from skneurograph.nn._losses import cross_entropy, rollout_error, squared_error
+from skneurograph.nn._pairwise import pair_scores
+from skneurograph.nn._recurrent import RecurrentDecoder
+from skneurograph.nn.relational import (
+    FactorizedMessages,
+    PairMessages,
+    RelationalModel,
+    computed_loss,
+    sample_types,
+    sum_of_rectified,
+)
+from skneurograph.nn.tavrnn import SnapshotModel, edge_likelihood, join_history
 
 __all__ = [
     "SILENT",

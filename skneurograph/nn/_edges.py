@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.layers import MemberLinear, identity_table, look_up
-from skneurograph.nn.pairwise import pair_scores
+from skneurograph.nn._layers import MemberLinear, identity_table, look_up
+from skneurograph.nn._pairwise import pair_scores
 
 __all__ = ["DenseGraph", "IdentityEdges", "PairEdges", "SharedGraph"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.layers import MemberLinear, SharedDropout, split_missing
+from skneurograph.nn._layers import MemberLinear, SharedDropout, split_missing
 
 __all__ = [
     "FrameModel",

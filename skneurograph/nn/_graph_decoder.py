@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
-from skneurograph.nn.layers import (
+from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
     Pooling,

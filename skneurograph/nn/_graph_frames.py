@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
-from skneurograph.nn.frames import FrameModel, Neurons
-from skneurograph.nn.layers import (
+from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn._frames import FrameModel, Neurons
+from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
     SharedDropout,

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skneurograph.nn.layers import MemberLinear, SharedDropout, split_missing
+from skneurograph.nn._layers import MemberLinear, SharedDropout, split_missing
 
 __all__ = ["RecurrentDecoder"]
 

@@ -1,15 +1,5 @@
 """Pictures of comparisons, graphs and embeddings, as Display classes in scikit-learn's style."""
 
-from skneurograph.plotting._comparison import ComparisonDisplay
-from skneurograph.plotting._distances import DistanceDisplay
-from skneurograph.plotting._embedding import EmbeddingDisplay
-from skneurograph.plotting._forecast import ForecastDisplay
-from skneurograph.plotting._graph import GraphDisplay
+import lazy_loader
 
-__all__ = [
-    "ComparisonDisplay",
-    "DistanceDisplay",
-    "EmbeddingDisplay",
-    "ForecastDisplay",
-    "GraphDisplay",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

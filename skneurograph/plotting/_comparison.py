@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from skneurograph.model_selection import Comparison
 
 __all__ = ["ComparisonDisplay"]
 
@@ -24,6 +21,8 @@ class ComparisonDisplay:
         A row per fold, a column per model; a model without scores keeps its place.
     metric : str
         Name of the score.
+    means : Series, optional
+        Mean of each model, NaN for none; by default over the rows of the table.
 
     Attributes
     ----------
@@ -31,33 +30,10 @@ class ComparisonDisplay:
         After `plot`.
     """
 
-    def __init__(self, table: pd.DataFrame, *, metric: str) -> None:
+    def __init__(self, table: pd.DataFrame, *, metric: str, means: pd.Series | None = None) -> None:
         self.table = table
         self.metric = metric
-        self._means = table.mean()
-
-    @classmethod
-    def from_comparison(
-        cls, comparison: Comparison, *, metric: str | None = None, ax: Any = None
-    ) -> Self:
-        """Draw the result of `compare`: the folds that the models share.
-
-        If they share none, all folds are drawn, without means, which would be of
-        different folds.
-
-        Parameters
-        ----------
-        comparison : Comparison
-        metric : str, optional
-            The first of the comparison by default.
-        ax : matplotlib axes, optional
-            A new figure by default.
-        """
-        chosen = comparison.metrics[0] if metric is None else metric
-        common = comparison.common_folds(chosen)
-        display = cls(common if len(common) else comparison.by_fold(chosen), metric=chosen)
-        display._means = common.mean()
-        return display.plot(ax=ax)
+        self.means = table.mean() if means is None else means
 
     def plot(self, ax: Any = None) -> Self:
         """Draw on the axes given, or on new ones."""
@@ -80,7 +56,7 @@ class ComparisonDisplay:
                 alpha=0.8,
                 label=str(held_out),
             )
-        means = self._means.to_numpy(dtype=float)
+        means = self.means.to_numpy(dtype=float)
         ax.hlines(means, places - 0.3, places + 0.3, color="black", lw=2.5, label="mean")
         empty = self.table.isna().all()
         labels = [f"{name}\n(not compared)" if empty[name] else name for name in self.table.columns]

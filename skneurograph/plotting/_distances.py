@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.manifold import ClassicalMDS
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 from skneurograph.metrics import DistributionDistances, distribution_distances
 
 __all__ = ["DistanceDisplay"]

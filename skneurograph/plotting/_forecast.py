@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 from skneurograph.metrics import masked_mean_squared_error, masked_r2_score
 
 __all__ = ["ForecastDisplay"]

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skneurograph.inputs import unmasked
+from skneurograph.data._inputs import unmasked
 
 __all__ = ["GraphDisplay"]
 

@@ -1,19 +1,5 @@
 """From recordings to what an estimator reads: rates of spikes, transformers that know windows."""
 
-from skneurograph.preprocessing._spikes import smooth_spikes
-from skneurograph.preprocessing._windows import (
-    FlattenWindows,
-    WindowImputer,
-    WindowPCA,
-    WindowScaler,
-    make_baseline,
-)
+import lazy_loader
 
-__all__ = [
-    "FlattenWindows",
-    "WindowImputer",
-    "WindowPCA",
-    "WindowScaler",
-    "make_baseline",
-    "smooth_spikes",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d
 
-from skneurograph.clock import check_clock, read_clock, stretches
-from skneurograph.inputs import InputError, read_number
-from skneurograph.labelled import as_pandas, read_table
-from skneurograph.recordings import Recording
+from skneurograph.data._clock import check_clock, read_clock, stretches
+from skneurograph.data._inputs import InputError, read_number
+from skneurograph.data._labelled import as_pandas, read_table
+from skneurograph.data._recording import Recording
 
 __all__ = ["smooth_spikes"]
 

@@ -16,10 +16,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph._units import power_of_two
-from skneurograph.lazy import LazyWindows
-from skneurograph.validation import check_windows, neuron_names
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._units import power_of_two
+from skneurograph.base._validation import check_windows, neuron_names
+from skneurograph.data._lazy import LazyWindows
 
 __all__ = [
     "FlattenWindows",

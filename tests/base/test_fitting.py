@@ -8,9 +8,10 @@ import xarray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph._fitting import all_or_nothing
-from skneurograph._torch_state import seeded, usual_torch
-from skneurograph._units import power_of_two
+from skneurograph.base._device import usual_torch
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._seeds import seeded
+from skneurograph.base._units import power_of_two
 
 
 class Mean(BaseEstimator):

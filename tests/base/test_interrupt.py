@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from skorch.callbacks import Callback
 
-from skneurograph._interrupt import noticing_interrupts
+from skneurograph.base._interrupt import noticing_interrupts
 from skneurograph.decoding import GraphClassifier
 from skneurograph.embedding import TAVRNN
 

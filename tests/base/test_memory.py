@@ -3,10 +3,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from skneurograph.base._memory import available_memory, in_words, require_memory
 from skneurograph.decoding import GraphClassifier, GraphRegressor
 from skneurograph.embedding import MARBLE, TAVRNN
 from skneurograph.forecasting import MLPForecaster, RecurrentForecaster
-from skneurograph.memory import available_memory, in_words, require_memory
 
 
 def test_there_is_memory():
@@ -40,7 +40,7 @@ def test_all_of_the_memory_counts_where_the_system_does_not_say_what_is_free(mon
 
 @pytest.mark.parametrize("model", [GraphClassifier, GraphRegressor])
 def test_nets_refuse_graphs_that_do_not_fit(model, monkeypatch):
-    monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 3_000_000)
+    monkeypatch.setattr("skneurograph.base._memory.available_memory", lambda: 3_000_000)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(8, 200, 3)).astype("f4"), np.arange(8) % 2
     with pytest.raises(MemoryError, match=r"a graph for each of 3 members, with 200 x 200 pairs"):
@@ -67,11 +67,11 @@ def test_embeddings_refuse_more_neurons_than_fit(model, needed, monkeypatch):
     X = np.random.default_rng(0).normal(size=(40, 100, 5)).astype("f4")
     model.set_params(max_epochs=1)
     with monkeypatch.context() as patch:
-        patch.setattr("skneurograph.memory.available_memory", lambda: 1_000_000)
+        patch.setattr("skneurograph.base._memory.available_memory", lambda: 1_000_000)
         with pytest.raises(MemoryError, match=needed.format("fit")):
             model.fit(X)
     model.fit(X[:, :12])
-    monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 10_000)
+    monkeypatch.setattr("skneurograph.base._memory.available_memory", lambda: 10_000)
     with pytest.raises(MemoryError, match=r"transform: "):
         model.transform(X[:, :12])
 

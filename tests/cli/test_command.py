@@ -7,9 +7,9 @@ import pytest
 
 import skneurograph
 from skneurograph import Recording, sliding_windows
-from skneurograph.cli.command import _spread
-from skneurograph.cli.data import HOLD_OUT, find_files, read_recordings
-from skneurograph.cli.settings import Settings
+from skneurograph.cli._command import _spread
+from skneurograph.cli._data import HOLD_OUT, find_files, read_recordings
+from skneurograph.cli._settings import Settings
 from tests.cli.running import CHEAP, assert_results, run, without
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import typer
 
-from skneurograph.cli.command import app
+from skneurograph.cli._command import app
 from tests.cli.running import run, without
 
 

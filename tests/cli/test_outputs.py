@@ -13,7 +13,9 @@ from sklearn.dummy import DummyClassifier
 
 import skneurograph
 from skneurograph import cli
-from skneurograph.cli import command, plan, report
+from skneurograph.cli import _plan as plan
+from skneurograph.cli import _report as report
+from skneurograph.cli import _run as runner
 from tests.cli.running import CHEAP, assert_results, run
 
 
@@ -81,7 +83,7 @@ def test_an_interrupt_before_the_comparison_is_one_line(capsys, tmp_path, monkey
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, where, interrupted)
+    monkeypatch.setattr(runner, where, interrupted)
     status, text, errors = run(capsys, "compare", "--out", tmp_path / "results")
     assert (status, text, errors) == (130, "", "error: interrupted\n")
 
@@ -240,7 +242,7 @@ def test_a_second_split_that_fails_leaves_the_first(capsys, saved, tmp_path, mon
             raise ValueError("windows: got\nnothing")
         return skneurograph.compare(*args, cv=cv, **kwargs)
 
-    monkeypatch.setattr(command, "compare", fails_in_time)
+    monkeypatch.setattr(runner, "compare", fails_in_time)
     out = tmp_path / "results"
     status, text, errors = run(capsys, "compare", *saved(), *CHEAP, "--split", "both", "--out", out)
     assert status == 1

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from skneurograph import Recording, compare, default_models, sliding_windows
-from skneurograph.cli import terminal
-from skneurograph.cli.terminal import Interrupts, in_options, in_words_of_the_shell, say
+from skneurograph.cli import _terminal as terminal
+from skneurograph.cli._terminal import Interrupts, in_options, in_words_of_the_shell, say
 
 
 @pytest.mark.parametrize(

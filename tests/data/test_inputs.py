@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skneurograph.inputs import (
+from skneurograph.data._inputs import (
     InputError,
     read_groups,
     read_labels,

@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skorch.callbacks import Callback
 
 from skneurograph import Recording, make_worms, sliding_windows
+from skneurograph.base._batches import hold_out
 from skneurograph.decoding import (
     WANG_2021,
     GraphClassifier,
@@ -23,7 +24,6 @@ from skneurograph.decoding import (
     RecurrentRegressor,
 )
 from skneurograph.decoding._targets import describe_scale
-from skneurograph.training import hold_out
 
 DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
 GRAPHS = [GraphClassifier, GraphRegressor]

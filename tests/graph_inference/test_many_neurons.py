@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from skneurograph import sliding_windows
+from skneurograph.base._noise_band import without_noise
 from skneurograph.graph_inference import (
     CorrelationGraph,
     PartialCorrelationGraph,
@@ -15,7 +16,7 @@ from skneurograph.graph_inference import (
     VARGraph,
 )
 from skneurograph.graph_inference._blocks import add_product, mirror
-from skneurograph.graph_inference._spectrum import inverse, nearest_correlation, without_noise
+from skneurograph.graph_inference._inverse import inverse, nearest_correlation
 
 POOLED = [CorrelationGraph(), PartialCorrelationGraph(), VARGraph()]
 
@@ -31,7 +32,7 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 1_000_000)
+    monkeypatch.setattr("skneurograph.base._memory.available_memory", lambda: 1_000_000)
 
 
 def activity(n_windows, n_neurons, n_times, missing=0.0):
@@ -147,7 +148,7 @@ class TestTooMuch:
         with pytest.raises(MemoryError, match=r"infer_graphs: 300 graphs of 40 neurons.*100"):
             model.infer_graphs(X)
         assert len(model.infer_graphs(X[:5])) == 5
-        monkeypatch.setattr("skneurograph.memory.available_memory", lambda: 10_000)
+        monkeypatch.setattr("skneurograph.base._memory.available_memory", lambda: 10_000)
         with pytest.raises(MemoryError, match=r"get_feature_names_out: (780|1,560) names"):
             model.get_feature_names_out()
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from skneurograph.nn import GraphFrames, Neurons, PerceptronFrames, RecurrentFrames, rollout_error
-from skneurograph.nn.edges import DenseGraph, SharedGraph
-from skneurograph.nn.layers import MemberLinear
+from skneurograph.nn._edges import DenseGraph, SharedGraph
+from skneurograph.nn._layers import MemberLinear
 
 N_NEURONS, N_TIMES = 5, 7
 KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]

@@ -75,13 +75,13 @@ def test_pair_scores_agree_with_a_loop_over_pairs_whatever_the_blocks(monkeypatc
     weight = torch.randn(4, dtype=torch.float64)
     expected = naive_pair_scores(receivers, senders, weight)
     for elements in (1, 130, 10**9):
-        monkeypatch.setattr("skneurograph.nn.pairwise._BLOCK_ELEMENTS", elements)
+        monkeypatch.setattr("skneurograph.nn._pairwise._BLOCK_ELEMENTS", elements)
         torch.testing.assert_close(pair_scores(receivers, senders, weight), expected)
 
 
 @pytest.mark.parametrize("elements", [1, 130, 10**9])
 def test_gradients_of_pair_scores_match_finite_differences(monkeypatch, elements):
-    monkeypatch.setattr("skneurograph.nn.pairwise._BLOCK_ELEMENTS", elements)
+    monkeypatch.setattr("skneurograph.nn._pairwise._BLOCK_ELEMENTS", elements)
     inputs = (
         torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True),
         torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True),

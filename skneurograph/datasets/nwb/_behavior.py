@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.datasets._nwb_file import NWBContents, is_a, is_text, list_names, text_of
-from skneurograph.datasets._nwb_series import (
+from skneurograph.data._inputs import read_labels
+from skneurograph.datasets.nwb._file import NWBContents, is_a, is_text, list_names, text_of
+from skneurograph.datasets.nwb._series import (
     Frames,
     Placement,
     at_frames,
@@ -19,7 +20,6 @@ from skneurograph.datasets._nwb_series import (
     lacks_unit_of_angles,
     values_in_units,
 )
-from skneurograph.inputs import read_labels
 
 __all__ = ["read_behavior", "read_covariates"]
 

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.datasets._nwb_behavior import read_behavior, read_covariates
-from skneurograph.datasets._nwb_file import (
+from skneurograph.data._recording import Recording
+from skneurograph.datasets.nwb._behavior import read_behavior, read_covariates
+from skneurograph.datasets.nwb._file import (
     NWBContents,
     is_a,
     is_text,
@@ -21,14 +22,13 @@ from skneurograph.datasets._nwb_file import (
     open_nwb,
     text_of,
 )
-from skneurograph.datasets._nwb_series import (
+from skneurograph.datasets.nwb._series import (
     Frames,
     kind_of,
     sampling_rate,
     times_of,
     values_in_units,
 )
-from skneurograph.recordings import Recording
 
 __all__ = ["read_nwb"]
 

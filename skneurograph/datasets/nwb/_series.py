@@ -8,8 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.clock import GAP_IN_INTERVALS
-from skneurograph.datasets._nwb_file import is_a
+from skneurograph.data._clock import GAP_IN_INTERVALS
+from skneurograph.datasets.nwb._file import is_a
 
 __all__ = [
     "Frames",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.embedding._features import coordinate_features, invariant_features
-from skneurograph.embedding._manifold import FlowTerms, Manifold, tangent_spectrum
-from skneurograph.embedding._partners import (
+from skneurograph.embedding.marble._features import coordinate_features, invariant_features
+from skneurograph.embedding.marble._manifold import FlowTerms, Manifold, tangent_spectrum
+from skneurograph.embedding.marble._partners import (
     Partners,
     flow_partners,
     join_partners,

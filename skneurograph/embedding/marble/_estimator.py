@@ -13,25 +13,19 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph._containers import check_alignment
-from skneurograph._fitting import all_or_nothing
-from skneurograph._net_estimator import NetEstimator
-from skneurograph._torch_state import resolve_device, seeded, usual_torch
-from skneurograph.embedding._atlas import Atlas, FlowOptions
-from skneurograph.embedding._features import FeatureScaler
-from skneurograph.lazy import LazyWindows
-from skneurograph.memory import require_memory
+from skneurograph.base._batches import TrainingData
+from skneurograph.base._containers import check_alignment
+from skneurograph.base._device import resolve_device, usual_torch
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._memory import require_memory
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._seeds import draw_seeds, seeded
+from skneurograph.base._training import TrainingOptions, keep_record, loss_curve, train
+from skneurograph.base._validation import check_groups, check_windows, groups_needed
+from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
+from skneurograph.embedding.marble._features import FeatureScaler
 from skneurograph.nn import ContrastiveFlow, FlowEncoder, TimeGrid, computed_loss
-from skneurograph.training import (
-    TrainingData,
-    TrainingOptions,
-    cut_windows,
-    draw_seeds,
-    keep_record,
-    loss_curve,
-    train,
-)
-from skneurograph.validation import check_groups, check_windows, groups_needed
 
 __all__ = ["MARBLE"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from skneurograph.embedding._manifold import FlowTerms
+from skneurograph.embedding.marble._manifold import FlowTerms
 
 __all__ = ["FeatureScaler", "coordinate_features", "invariant_features"]
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skneurograph.embedding._calculus import (
+from skneurograph.embedding.marble._calculus import (
     FlatNeighborhood,
     Neighborhood,
     TangentNeighborhood,
     local_covariance,
 )
-from skneurograph.embedding._diffusion import inflow, with_lengths
-from skneurograph.embedding._neighbors import continuous_neighbors
+from skneurograph.embedding.marble._diffusion import inflow, with_lengths
+from skneurograph.embedding.marble._neighbors import continuous_neighbors
 
 __all__ = ["FlowTerms", "Manifold", "tangent_spectrum"]
 
@@ -30,7 +30,7 @@ class _Fields:
     ----------
     time : float
     inflow, length_inflow : ndarray of shape (n_states, n_dimensions), (n_states,)
-        See `skneurograph.embedding._diffusion.inflow`.
+        See `skneurograph.embedding.marble._diffusion.inflow`.
     tensors : list of ndarray
         Diffused vectors and their derivatives, all but those of the highest order.
     """

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from skneurograph.embedding._diffusion import random_walk
+from skneurograph.embedding.marble._diffusion import random_walk
 
 __all__ = ["StateGraph", "continuous_neighbors"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from skneurograph.embedding._neighbors import StateGraph
+from skneurograph.embedding.marble._neighbors import StateGraph
 
 __all__ = ["Partners", "flow_partners", "join_partners", "neighbor_partners"]
 

@@ -21,26 +21,26 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
-from skneurograph._containers import check_alignment
-from skneurograph._fitting import all_or_nothing
-from skneurograph._net_estimator import NetEstimator
-from skneurograph._torch_state import resolve_device, seeded, usual_torch
-from skneurograph.embedding._reader import ReadWindows, SnapshotReader
-from skneurograph.embedding._sequences import Rows, Snapshots, rows_side_by_side, split_sequences
-from skneurograph.embedding._snapshots import LEAST_FRAMES, held_columns
-from skneurograph.lazy import LazyWindows
-from skneurograph.memory import require_memory
-from skneurograph.nn import SnapshotModel, computed_loss
-from skneurograph.nn.snapshot_cell import Walk
-from skneurograph.nn.snapshots import Hops, PickedHops
-from skneurograph.training import (
-    TrainingOptions,
-    draw_seeds,
-    keep_record,
-    loss_curve,
-    train,
+from skneurograph.base._containers import check_alignment
+from skneurograph.base._device import resolve_device, usual_torch
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._memory import require_memory
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._seeds import draw_seeds, seeded
+from skneurograph.base._training import TrainingOptions, keep_record, loss_curve, train
+from skneurograph.base._validation import check_groups, check_windows, groups_needed
+from skneurograph.data._lazy import LazyWindows
+from skneurograph.embedding.tavrnn._reader import ReadWindows, SnapshotReader
+from skneurograph.embedding.tavrnn._sequences import (
+    Rows,
+    Snapshots,
+    rows_side_by_side,
+    split_sequences,
 )
-from skneurograph.validation import check_groups, check_windows, groups_needed
+from skneurograph.embedding.tavrnn._snapshots import LEAST_FRAMES, held_columns
+from skneurograph.nn import SnapshotModel, computed_loss
+from skneurograph.nn.tavrnn._cell import Walk
+from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops
 
 __all__ = ["TAVRNN"]
 

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skneurograph.embedding._snapshots import (
+from skneurograph.data._lazy import LazyWindows
+from skneurograph.embedding.tavrnn._snapshots import (
     Activity,
     FeatureScale,
     connectivity,
@@ -20,7 +21,6 @@ from skneurograph.embedding._snapshots import (
     measure_halves,
     split_windows,
 )
-from skneurograph.lazy import LazyWindows
 from skneurograph.nn import join_history
 
 __all__ = ["ReadWindows", "SnapshotReader"]

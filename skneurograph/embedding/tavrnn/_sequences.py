@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skneurograph.nn.snapshots import LARGE, take_rows
+from skneurograph.nn.tavrnn._snapshots import LARGE, take_rows
 
 __all__ = ["Snapshots", "cut_pieces", "rows_side_by_side", "split_sequences", "take"]
 

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.graph_inference._correlation import filtered_products, standardised
-from skneurograph.lazy import LazyWindows
-from skneurograph.training import cut_windows
+from skneurograph.base._noise_band import filtered_products, standardised
+from skneurograph.data._lazy import LazyWindows, cut_windows
 
 __all__ = [
     "LEAST_FRAMES",

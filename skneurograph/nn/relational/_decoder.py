@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.messages import FactorizedMessages, PairMessages
+from skneurograph.nn.relational._messages import FactorizedMessages, PairMessages
 
 __all__ = ["MarkovDecoder", "StateDecoder"]
 

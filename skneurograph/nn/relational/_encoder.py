@@ -9,7 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from skneurograph.nn.messages import blocks, candidate_values, pair_features, sum_of_rectified
+from skneurograph.nn.relational._messages import (
+    blocks,
+    candidate_values,
+    pair_features,
+    sum_of_rectified,
+)
 
 __all__ = ["FactorizedEncoder", "FrameConvolution", "PairEncoder"]
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.layers import split_missing
-from skneurograph.nn.relational_decoder import MarkovDecoder, StateDecoder
-from skneurograph.nn.relational_encoder import FactorizedEncoder, PairEncoder
+from skneurograph.nn._layers import split_missing
+from skneurograph.nn.relational._decoder import MarkovDecoder, StateDecoder
+from skneurograph.nn.relational._encoder import FactorizedEncoder, PairEncoder
 
 __all__ = ["RelationalModel", "computed_loss", "sample_types"]
 

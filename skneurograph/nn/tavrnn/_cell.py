@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.snapshot_walk import LEAST_SPREAD, Weights, walk_snapshots
-from skneurograph.nn.snapshots import Hops, PickedHops, present_nodes
+from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, walk_snapshots
+from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops, present_nodes
 
 __all__ = ["SnapshotCell", "Walk"]
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.snapshot_cell import SnapshotCell, Walk
-from skneurograph.nn.snapshot_walk import LEAST_SPREAD
-from skneurograph.nn.snapshots import Hops, PickedHops, edge_likelihood, present_nodes
+from skneurograph.nn.tavrnn._cell import SnapshotCell, Walk
+from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD
+from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops, edge_likelihood, present_nodes
 
 __all__ = ["SnapshotModel", "SnapshotTerms"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from skneurograph.nn.snapshot_products import (
+from skneurograph.nn.tavrnn._products import (
     hops_of_steps,
     last_of,
     looking_back,

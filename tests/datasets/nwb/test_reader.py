@@ -5,7 +5,7 @@ import pytest
 
 from skneurograph import Recording
 from skneurograph.datasets import read_nwb
-from tests.datasets.nwb_files import N_NEURONS, N_TIMES, NAMES, TRACES, Builder
+from tests.datasets.nwb.files import N_NEURONS, N_TIMES, NAMES, TRACES, Builder
 
 pynwb = pytest.importorskip("pynwb")
 # What pynwb says while the files below are written is not about reading them.

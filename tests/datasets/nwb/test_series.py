@@ -5,8 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from skneurograph.datasets import _nwb_series, read_nwb
-from skneurograph.datasets._nwb_series import (
+from skneurograph.datasets import read_nwb
+from skneurograph.datasets.nwb import _series
+from skneurograph.datasets.nwb._series import (
     Frames,
     Placement,
     at_frames,
@@ -15,7 +16,7 @@ from skneurograph.datasets._nwb_series import (
     times_of,
     values_in_units,
 )
-from tests.datasets.nwb_files import N_TIMES, TRACES, Builder
+from tests.datasets.nwb.files import N_TIMES, TRACES, Builder
 
 pynwb = pytest.importorskip("pynwb")
 pytestmark = pytest.mark.filterwarnings(
@@ -68,7 +69,7 @@ def electrical(builder, name, data, **options):
 
 
 def test_every_kind_of_series_is_read_in_its_units(builder, monkeypatch):
-    monkeypatch.setattr(_nwb_series, "_PIECE", 12)  # a few rows at once
+    monkeypatch.setattr(_series, "_PIECE", 12)  # a few rows at once
     rng = np.random.default_rng(0)
     raw = rng.integers(-999, 999, size=(N_TIMES, 3)).astype("i2")
     gains = [1.0, 10.0, 0.0]
@@ -138,7 +139,7 @@ def test_factors_of_other_channels_are_refused(builder):
 
 
 def test_scaling_holds_the_result_and_a_piece_of_the_data_in_memory(monkeypatch):
-    monkeypatch.setattr(_nwb_series, "_PIECE", 2**14)
+    monkeypatch.setattr(_series, "_PIECE", 2**14)
     data = np.ones((2**18, 4), dtype="i2")
     content = series(data, rate=1.0, conversion=0.5, offset=1.0)
     tracemalloc.start()

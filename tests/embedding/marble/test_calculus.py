@@ -5,15 +5,15 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_array
 
-from skneurograph.embedding import _calculus
-from skneurograph.embedding._calculus import (
+from skneurograph.embedding.marble import _calculus
+from skneurograph.embedding.marble._calculus import (
     FlatNeighborhood,
     TangentNeighborhood,
     local_covariance,
 )
-from skneurograph.embedding._manifold import FlowTerms, Manifold
-from skneurograph.embedding._neighbors import continuous_neighbors
-from tests.embedding.reference import carried
+from skneurograph.embedding.marble._manifold import FlowTerms, Manifold
+from skneurograph.embedding.marble._neighbors import continuous_neighbors
+from tests.embedding.marble.reference import carried
 
 SHAPES = [(), (3,), (3, 3)]
 

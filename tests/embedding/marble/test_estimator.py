@@ -20,8 +20,8 @@ from skorch.callbacks import Callback
 from skneurograph import Recording, sliding_windows
 from skneurograph.datasets import make_planar_flows, make_van_der_pol
 from skneurograph.embedding import MARBLE
-from skneurograph.embedding import _atlas as atlas_module
-from skneurograph.embedding._atlas import Atlas
+from skneurograph.embedding.marble import _atlas as atlas_module
+from skneurograph.embedding.marble._atlas import Atlas
 
 SMALL = {"max_epochs": 2, "n_neighbors": 8, "hidden_size": 16, "random_state": 0}
 MODES = {

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from skneurograph.embedding import MARBLE
-from skneurograph.embedding._atlas import Atlas, FlowOptions
-from skneurograph.embedding._features import (
+from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
+from skneurograph.embedding.marble._features import (
     FeatureScaler,
     coordinate_features,
     invariant_features,
 )
-from skneurograph.embedding._manifold import FlowTerms
-from tests.embedding.reference import carried
+from skneurograph.embedding.marble._manifold import FlowTerms
+from tests.embedding.marble.reference import carried
 
 GAUGES = pytest.mark.parametrize("gauge", ["global", "local"])
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.linalg import expm
 from scipy.spatial.distance import cdist
 
-from skneurograph.embedding._diffusion import inflow, random_walk, with_lengths
-from skneurograph.embedding._neighbors import continuous_neighbors
+from skneurograph.embedding.marble._diffusion import inflow, random_walk, with_lengths
+from skneurograph.embedding.marble._neighbors import continuous_neighbors
 
 
 @pytest.fixture(params=[1, 2, 20])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from skneurograph.embedding._atlas import Atlas, FlowOptions
-from skneurograph.embedding._neighbors import continuous_neighbors
-from skneurograph.embedding._partners import flow_partners, join_partners, neighbor_partners
+from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
+from skneurograph.embedding.marble._neighbors import continuous_neighbors
+from skneurograph.embedding.marble._partners import flow_partners, join_partners, neighbor_partners
 
 OPTIONS = FlowOptions(
     n_neighbors=5,

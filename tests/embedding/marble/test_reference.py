@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skneurograph.embedding._atlas import Atlas, FlowOptions
-from tests.embedding import reference
+from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
+from tests.embedding.marble import reference
 
 # So many that no state has more than the four times as many neighbours that count.
 SETTINGS = {"n_neighbors": 8, "delta": 1.2}

@@ -16,8 +16,8 @@ from skorch.callbacks import Callback
 
 from skneurograph import Recording
 from skneurograph.embedding import TAVRNN
-from skneurograph.embedding._sequences import Snapshots
-from skneurograph.embedding._snapshots import (
+from skneurograph.embedding.tavrnn._sequences import Snapshots
+from skneurograph.embedding.tavrnn._snapshots import (
     FeatureScale,
     connectivity,
     measure_activity,

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from skneurograph.nn import RelationalModel, messages, sample_types, sum_of_rectified
-from skneurograph.nn.messages import FactorizedMessages, PairMessages
-from skneurograph.nn.relational_decoder import MarkovDecoder, StateDecoder
-from skneurograph.nn.relational_encoder import FactorizedEncoder, PairEncoder
+from skneurograph.nn import RelationalModel, sample_types, sum_of_rectified
+from skneurograph.nn.relational import _messages as messages
+from skneurograph.nn.relational._decoder import MarkovDecoder, StateDecoder
+from skneurograph.nn.relational._encoder import FactorizedEncoder, PairEncoder
+from skneurograph.nn.relational._messages import FactorizedMessages, PairMessages
 
 FORMS = list(itertools.product(("factorized", "mlp"), ("mlp", "cnn"), ("mlp", "recurrent")))
 BLOCKS = [1, 300, 10**9]

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from skneurograph.nn import SnapshotModel, edge_likelihood, join_history
-from skneurograph.nn.snapshot_cell import SnapshotCell
-from skneurograph.nn.snapshot_walk import LEAST_SPREAD, Weights, walk_snapshots
+from skneurograph.nn.tavrnn._cell import SnapshotCell
+from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, walk_snapshots
 
 N_TIMES, N_NEURONS, N_FEATURES, N_COMPONENTS, SIZE = 6, 4, 3, 2, 3
 
@@ -109,7 +109,7 @@ def pairwise_likelihood(latents, bias, hops):
 
 @pytest.mark.parametrize("block", [1, 10**9])
 def test_the_likelihood_of_edges_is_that_of_a_loop_over_pairs(monkeypatch, block):
-    monkeypatch.setattr("skneurograph.nn.snapshots._BLOCK_ELEMENTS", block)
+    monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._BLOCK_ELEMENTS", block)
     hops = make_hops(n_sequences=1, missing=((0, 1), (2, 3)))[:, 0]
     latents, bias = doubles(N_TIMES, N_NEURONS, 2, grad=True), doubles(1, grad=True)[0]
     expected = pairwise_likelihood(latents, bias, hops)
@@ -483,9 +483,9 @@ def test_edges_of_large_graphs_some_rows_at_a_time_are_as_likely(monkeypatch, n_
     hops[4:] = 0  # ended
     latents, bias = doubles(N_TIMES, 7, 2, grad=True), doubles(1, grad=True)[0]
     upstream, found = doubles(N_TIMES), []
-    monkeypatch.setattr("skneurograph.nn.snapshots._ROWS", n_rows)
+    monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._ROWS", n_rows)
     for large in (10**9, 1):
-        monkeypatch.setattr("skneurograph.nn.snapshots.LARGE", large)
+        monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots.LARGE", large)
         likelihood = edge_likelihood(latents, bias, hops)
         found.append([likelihood, *torch.autograd.grad(likelihood, (latents, bias), upstream)])
     torch.testing.assert_close(*found)
@@ -503,7 +503,7 @@ def test_surprising_edges_have_their_likelihood_in_single_precision():
 
 
 def test_a_sequence_that_has_ended_has_no_edges_to_explain(monkeypatch):
-    monkeypatch.setattr("skneurograph.nn.snapshots._BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._BLOCK_ELEMENTS", 1)
     hops = make_hops(n_sequences=1)[:, 0]
     hops[4:] = 0
     latents = doubles(N_TIMES, N_NEURONS, 2, grad=True)

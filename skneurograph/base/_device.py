@@ -1,4 +1,4 @@
-"""What torch keeps for the whole process: generators, default precision, default device."""
+"""The device of a net, and torch's defaults for the whole process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 
-__all__ = ["resolve_device", "seeded", "usual_torch"]
+__all__ = ["PROCESS", "resolve_device", "usual_torch"]
 
 # torch's generators and defaults belong to the process: fits in several threads must take turns.
-_PROCESS = threading.RLock()
+PROCESS = threading.RLock()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -43,20 +43,7 @@ def usual_torch() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             changed.enter_context(torch.device("cpu"))
         if torch.get_default_dtype() != torch.float32:
-            changed.enter_context(_PROCESS)
+            changed.enter_context(PROCESS)
             changed.callback(torch.set_default_dtype, torch.get_default_dtype())
             torch.set_default_dtype(torch.float32)
-        yield
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch within the block, and leave its global generators and defaults as they were."""
-    on_cuda = device.type == "cuda"
-    index = torch.cuda.current_device() if on_cuda and device.index is None else device.index
-    with _PROCESS, usual_torch(), torch.random.fork_rng(devices=[index] if on_cuda else []):
-        # torch.manual_seed would reach the generators of devices that are not saved here.
-        torch.random.default_generator.manual_seed(seed)
-        if on_cuda:
-            torch.cuda.default_generators[index].manual_seed(seed)
         yield

@@ -1,0 +1,1 @@
+"""What estimators share: validation, seeds, batches, training. Nothing here is public."""

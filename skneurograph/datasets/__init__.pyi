@@ -1,0 +1,11 @@
+from ._connectome import Connectome as Connectome
+from ._connectome import load_connectome as load_connectome
+from ._flows import FlowFields as FlowFields
+from ._flows import make_planar_flows as make_planar_flows
+from ._flows import make_van_der_pol as make_van_der_pol
+from ._physics import InteractingSystems as InteractingSystems
+from ._physics import make_kuramoto as make_kuramoto
+from ._physics import make_springs as make_springs
+from ._simulated import SimulatedWorms as SimulatedWorms
+from ._simulated import make_worms as make_worms
+from .nwb import read_nwb as read_nwb

@@ -1,0 +1,1 @@
+from ._reader import read_nwb as read_nwb

@@ -1,0 +1,2 @@
+from .marble import MARBLE as MARBLE
+from .tavrnn import TAVRNN as TAVRNN

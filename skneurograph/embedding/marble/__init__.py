@@ -1,0 +1,5 @@
+"""MARBLE: local flow fields over neural manifolds, embedded so that conditions compare."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,10 @@
+from ._consistency import Consistency as Consistency
+from ._consistency import consistency as consistency
+from ._distributions import DistributionDistances as DistributionDistances
+from ._distributions import distribution_distances as distribution_distances
+from ._edges import EdgeNull as EdgeNull
+from ._edges import edge_auroc as edge_auroc
+from ._edges import edge_average_precision as edge_average_precision
+from ._edges import edge_permutation_null as edge_permutation_null
+from ._forecast import masked_mean_squared_error as masked_mean_squared_error
+from ._forecast import masked_r2_score as masked_r2_score
