@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
-from skneurograph.base._batches import TrainingData
+from skneurograph.base._columns import Identities
 from skneurograph.base._device import resolve_device
 from skneurograph.base._memory import require_memory
-from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._split import TrainingSplit
 from skneurograph.base._validation import check_identities
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.nn import GraphDecoder
@@ -30,28 +29,35 @@ _GRAPH_ENTRIES = 200_000_000
 _HELD = 8
 
 
-class GraphNet(NetEstimator):
-    """Parameters, identities and graphs of estimators whose module infers a graph."""
+_Identities = TypeVar("_Identities", bound=Identities)
+
+
+class GraphNet:
+    """Parameters, identities and graphs of net estimators whose module infers a graph."""
+
+    identities: Any
+    n_rounds: int
+    edge_model: Any
+    edge_activation: Any
+    pooling: Any
+    n_members: int
+    hidden_size: int
+    dropout: float
+    batch_size: int
+    device: Any
+    n_features_in_: int
+    n_times_in_: int
+    _columns: Any
+    _checked: Callable[..., Any]
+    _evaluate: Callable[..., Any]
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **NetEstimator._parameter_constraints,
         "identities": [StrOptions({"all", "none"}), "array-like"],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
         "edge_activation": [StrOptions({"softmax", "sigmoid"})],
         "pooling": [StrOptions({"mean", "attention", "concat"})],
     }
-
-    def _fit_windows(
-        self,
-        windows: NDArray | LazyWindows,
-        labels: NDArray,
-        sample_weight: ArrayLike | None,
-        groups: ArrayLike | None,
-    ) -> Self:
-        if self.n_rounds:
-            self._require_memory(windows)
-        return super()._fit_windows(windows, labels, sample_weight, groups)
 
     def _require_memory(self, windows: NDArray | LazyWindows) -> None:
         """Refuse graphs of so many neurons that they do not fit in memory."""
@@ -75,14 +81,27 @@ class GraphNet(NetEstimator):
             "region, or principal components in their place (WindowPCA)",
         )
 
+    def _read_identities(self, split: TrainingSplit, kind: type[_Identities]) -> _Identities:
+        """Give the identities of the columns, if graphs of so many fit in memory."""
+        if self.n_rounds:
+            self._require_memory(split.train.windows)
+        columns = kind(self.identities, split.columns, self.n_features_in_)
+        columns.fixed = self.pooling == "concat"
+        if columns.fixed and columns.anonymous[split.columns].any():
+            raise ValueError(
+                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
+                "use pooling='mean' or give identities to all"
+            )
+        return columns
+
     def _build_decoder(
         self, n_outputs: int, decay: float | None, neuron_dropout: float
     ) -> GraphDecoder:
-        labels = self._identity_labels()
+        labels = self._columns.labels
         return GraphDecoder(
             self.n_times_in_,
             n_outputs,
-            torch.from_numpy(labels[self.columns_]),
+            torch.from_numpy(labels[self._columns.recorded]),
             n_members=self.n_members,
             decay=decay,
             hidden_size=self.hidden_size,
@@ -100,53 +119,13 @@ class GraphNet(NetEstimator):
             return chosen
         return "identity" if (labels >= 0).any() else "bilinear"
 
-    def _identity_labels(self) -> NDArray[np.intp]:
-        """Identity of each column, numbered over the recorded ones; -1 if anonymous."""
-        given = check_identities(self.identities, self.n_features_in_)
-        if self.pooling == "concat" and (given[self.columns_] < 0).any():
-            raise ValueError(
-                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
-                "use pooling='mean' or give identities to all"
-            )
-        seen = np.unique(given[self.columns_])
-        seen = seen[seen >= 0]
-        labels = np.full(self.n_features_in_, -1)
-        known = np.isin(given, seen)
-        labels[known] = np.searchsorted(seen, given[known])
-        return labels
-
-    def _finish(self, data: TrainingData) -> None:
-        self._anonymous = check_identities(self.identities, self.n_features_in_) < 0
-        self._labels = self._identity_labels()
+    def _keep_graph(self, windows: NDArray | LazyWindows) -> None:
+        """Set ``graph_`` to the mean graph of training windows; none without message passing."""
         self.__dict__.pop("graph_", None)
         if self.n_rounds:
             n_rows = min(_GRAPH_WINDOWS, max(64, _GRAPH_ENTRIES // self.n_features_in_**2))
-            rows = np.unique(np.linspace(0, len(data) - 1, n_rows).astype(np.intp))
-            self.graph_ = self._mean_graph(data.X[rows])
-
-    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
-        # A column that no training window held is read all the same if its identity was
-        # trained in another column, or if it is anonymous and so as good as any other. An
-        # identity without training has no parameters; it is ignored.
-        unseen = self._anonymous | (self._labels >= 0)
-        unseen[self.columns_] = False
-        if self.pooling == "concat":
-            unseen[:] = False
-        if unseen.any():
-            fresh = np.flatnonzero(unseen)
-            fresh = fresh[~np.isnan(X[:, fresh]).any(axis=2).all(axis=0)]
-            if len(fresh):
-                return np.union1d(self.columns_, fresh)
-        return self._used_columns()
-
-    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Tensor, ...]:
-        if columns is None or columns is self.columns_:
-            return ()
-        device = next(self.net_.module_.parameters()).device
-        return (torch.from_numpy(self._labels[columns]).to(device),)
-
-    def _elements_per_window(self) -> int:
-        return max(super()._elements_per_window(), self.n_members * self.n_features_in_**2)
+            rows = np.unique(np.linspace(0, len(windows) - 1, n_rows).astype(np.intp))
+            self.graph_ = self._mean_graph(windows[rows])
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
         """Infer the graph of each window.
@@ -191,6 +170,9 @@ class GraphNet(NetEstimator):
                 whole = np.full((len(part), n_neurons, n_neurons), np.nan, dtype=part.dtype)
                 whole[:, columns[:, None], columns[None, :]] = part
                 part = whole
+            # Nothing is known of the edges of an identity without training.
+            part[:, self._columns.untrained] = np.nan
+            part[:, :, self._columns.untrained] = np.nan
             yield part
 
     def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:

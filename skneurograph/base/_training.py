@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from tqdm.auto import tqdm
 
 from skneurograph.base._batches import BatchSource
 from skneurograph.base._interrupt import pass_on_interrupt
+from skneurograph.base._warnings import warn
 
 __all__ = ["TrainingOptions", "keep_record", "loss_curve", "train"]
 
@@ -42,6 +42,7 @@ class TrainingOptions:
     @classmethod
     def of(cls, estimator: Any, device: torch.device, **others: Any) -> TrainingOptions:
         """Read the parameters of an estimator; ``others`` are what it has not, or derives."""
+        others.setdefault("patience", getattr(estimator, "patience", None))
         if "weight_decay" not in others:
             others["weight_decay"] = float(estimator.weight_decay)
         return cls(
@@ -261,7 +262,7 @@ def _explain_divergence(net: _Net, options: TrainingOptions) -> None:
     best = _best_epoch(net)
     if best is None or not kept:
         raise ValueError(explanation)
-    warnings.warn(f"{explanation}. The best state, of epoch {best}, is kept", UserWarning, 4)
+    warn(f"{explanation}. The best state, of epoch {best}, is kept")
 
 
 def _best_epoch(net: NeuralNet) -> int | None:
@@ -277,11 +278,8 @@ def _silent(*args: Any, **kwargs: Any) -> None:
     """Drop what skorch would print."""
 
 
-def keep_record(estimator: Any, *, stacklevel: int) -> None:
-    """Set ``n_epochs_`` and ``interrupted_`` from ``net_``, and warn of an interrupt.
-
-    ``stacklevel`` is that of the caller.
-    """
+def keep_record(estimator: Any) -> None:
+    """Set ``n_epochs_`` and ``interrupted_`` from ``net_``, and warn of an interrupt."""
     net = estimator.net_
     estimator.n_epochs_ = len(net.history)
     estimator.interrupted_ = net.interrupted_
@@ -289,11 +287,7 @@ def keep_record(estimator: Any, *, stacklevel: int) -> None:
         pass_on_interrupt()
         best = _best_epoch(net)
         kept = "current state" if best is None else f"best state, of epoch {best},"
-        warnings.warn(
-            f"training was interrupted in epoch {estimator.n_epochs_}: the {kept} is kept",
-            UserWarning,
-            stacklevel=stacklevel + 1,
-        )
+        warn(f"training was interrupted in epoch {estimator.n_epochs_}: the {kept} is kept")
 
 
 def loss_curve(net: NeuralNet) -> NDArray[np.float64]:

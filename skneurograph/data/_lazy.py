@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["LazyWindows", "cut_windows"]
+__all__ = ["LazyWindows", "chunks_of_windows", "cut_windows"]
 
 
 class LazyWindows:
@@ -166,3 +166,33 @@ def cut_windows(
     else:
         cut = X[rows]
     return np.ascontiguousarray(cut if columns is None else cut[:, columns])
+
+
+def chunks_of_windows(
+    X: NDArray | LazyWindows,
+    elements_per_window: int,
+    n_elements: int,
+    columns: NDArray[np.integer] | None = None,
+) -> Iterator[tuple[slice, NDArray]]:
+    """Cut some windows at a time, so that memory is bounded.
+
+    Parameters
+    ----------
+    X : ndarray or LazyWindows of shape (n_windows, n_neurons, n_times)
+    elements_per_window : int
+        Elements of the largest array that the reader makes of one window.
+    n_elements : int
+        Elements that this array may have for a chunk.
+    columns : ndarray of int, optional
+        Neurons to cut; all by default.
+
+    Yields
+    ------
+    rows : slice
+        Which windows.
+    part : ndarray of shape (n_rows, n_columns, n_times)
+    """
+    size = max(1, n_elements // max(1, elements_per_window))
+    for start in range(0, len(X), size):
+        rows = slice(start, min(start + size, len(X)))
+        yield rows, cut_windows(X, rows, columns)

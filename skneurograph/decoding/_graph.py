@@ -11,8 +11,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from skneurograph.base._columns import Identities
 from skneurograph.base._graph_net import GraphNet
-from skneurograph.decoding._targets import ClassifierPart, RegressorPart
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._split import TrainingSplit
+from skneurograph.decoding._decoder import ClassifierPart, Decoder, RegressorPart
 from skneurograph.nn import GraphDecoder
 
 __all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
@@ -37,19 +40,26 @@ paper, follow linearly.
 """
 
 
-class _GraphDecodingNet(GraphNet):
+class _GraphDecoder(GraphNet, Decoder):
     """What the graph classifier and regressor add: frames that fade with age."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        **NetEstimator._parameter_constraints,
         **GraphNet._parameter_constraints,
         "decay": [None, Interval(Real, 0, None, closed="neither")],
     }
 
-    def _build_module(self, n_outputs: int) -> GraphDecoder:
+    def _identify(self, split: TrainingSplit) -> Identities:
+        return self._read_identities(split, Identities)
+
+    def _build(self, n_outputs: int) -> GraphDecoder:
         return self._build_decoder(n_outputs, self.decay, self.neuron_dropout)
 
+    def _keep(self, split: TrainingSplit) -> None:
+        self._keep_graph(split.train.windows)
 
-class GraphClassifier(ClassifierPart, _GraphDecodingNet):
+
+class GraphClassifier(ClassifierPart, _GraphDecoder):
     """Tell behaviour from neural activity through a graph inferred from it.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
@@ -171,7 +181,7 @@ class GraphClassifier(ClassifierPart, _GraphDecodingNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **_GraphDecodingNet._parameter_constraints,
+        **_GraphDecoder._parameter_constraints,
         **ClassifierPart._target_constraints,
     }
 
@@ -225,7 +235,7 @@ class GraphClassifier(ClassifierPart, _GraphDecodingNet):
         self.verbose = verbose
 
 
-class GraphRegressor(RegressorPart, _GraphDecodingNet):
+class GraphRegressor(RegressorPart, _GraphDecoder):
     """Tell continuous behaviour from neural activity through a graph inferred from it.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
@@ -342,7 +352,7 @@ class GraphRegressor(RegressorPart, _GraphDecodingNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **_GraphDecodingNet._parameter_constraints,
+        **_GraphDecoder._parameter_constraints,
         **RegressorPart._target_constraints,
     }
 

@@ -10,13 +10,13 @@ import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.base._net_estimator import NetEstimator
-from skneurograph.decoding._targets import ClassifierPart, RegressorPart
+from skneurograph.decoding._decoder import ClassifierPart, Decoder, RegressorPart
 from skneurograph.nn import RecurrentDecoder
 
 __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 
 
-class _RecurrentNet(NetEstimator):
+class _RecurrentDecoder(Decoder):
     """Parameters and module that classifier and regressor share."""
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
@@ -25,7 +25,7 @@ class _RecurrentNet(NetEstimator):
         "projection_size": [None, Interval(Integral, 1, None, closed="left")],
     }
 
-    def _build_module(self, n_outputs: int) -> RecurrentDecoder:
+    def _build(self, n_outputs: int) -> RecurrentDecoder:
         return RecurrentDecoder(
             len(self.columns_),
             n_outputs,
@@ -38,7 +38,7 @@ class _RecurrentNet(NetEstimator):
         )
 
 
-class RecurrentClassifier(ClassifierPart, _RecurrentNet):
+class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
     """Tell behaviour from neural activity with an LSTM or GRU over frames.
 
     The structure-agnostic rival of the graph models: every frame is one vector of all
@@ -125,7 +125,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **_RecurrentNet._parameter_constraints,
+        **_RecurrentDecoder._parameter_constraints,
         **ClassifierPart._target_constraints,
     }
 
@@ -171,7 +171,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentNet):
         self.verbose = verbose
 
 
-class RecurrentRegressor(RegressorPart, _RecurrentNet):
+class RecurrentRegressor(RegressorPart, _RecurrentDecoder):
     """Tell continuous behaviour from neural activity with an LSTM or GRU over frames.
 
     The structure-agnostic rival of the graph models: every frame is one vector of all
@@ -253,7 +253,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentNet):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        **_RecurrentNet._parameter_constraints,
+        **_RecurrentDecoder._parameter_constraints,
         **RegressorPart._target_constraints,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skneurograph.base._graph_net import GraphNet
-from skneurograph.base._validation import check_identities
-from skneurograph.data._lazy import LazyWindows
+from skneurograph.base._split import TrainingSplit
+from skneurograph.forecasting._columns import ForecastIdentities
 from skneurograph.forecasting._net import NetForecaster
-from skneurograph.nn import SILENT, GraphFrames, Neurons
+from skneurograph.nn import GraphFrames
 
 __all__ = ["GraphForecaster"]
 
 
-class GraphForecaster(NetForecaster, GraphNet):
+class GraphForecaster(GraphNet, NetForecaster):
     """Forecast neural activity through a graph inferred from it.
 
     After Wang et al. [1]_: the last frames of each neuron are encoded by a shared network,
@@ -213,14 +213,16 @@ class GraphForecaster(NetForecaster, GraphNet):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _exchangeable(self) -> NDArray[np.bool_] | None:
-        return check_identities(self.identities, self.n_features_in_) < 0
+    def _identify(self, split: TrainingSplit) -> ForecastIdentities:
+        columns = self._read_identities(split, ForecastIdentities)
+        columns.couples = self.n_rounds > 0
+        return columns
 
     def _build_frames(self, n_inside: int, n_ahead: int) -> GraphFrames:
-        labels = self._identity_labels()
+        labels = self._columns.labels
         return GraphFrames(
             self.n_members,
-            self._neurons(self.columns_, labels[self.columns_]),
+            self._start.neurons(self.columns_, labels[self.columns_]),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
@@ -235,41 +237,5 @@ class GraphForecaster(NetForecaster, GraphNet):
     def _build_plain(self, n_outputs: int) -> nn.Module:
         return self._build_decoder(n_outputs, decay=None, neuron_dropout=0.0)
 
-    def _prediction_columns(self, X: NDArray) -> NDArray[np.intp] | None:
-        if not self.forecasts_frames_:
-            return self._used_columns()
-        # Neurons that training has not seen are forecast too.
-        recorded = ~np.isnan(X).any(axis=2).all(axis=0)
-        recorded[self.columns_] = True
-        return (
-            self._used_columns()
-            if recorded.sum() == len(self.columns_)
-            else np.flatnonzero(recorded)
-        )
-
-    def _inputs(self, columns: NDArray[np.intp] | None) -> tuple[Any, ...]:
-        if columns is None or columns is self.columns_:
-            return ()
-        labels = self._labels[columns]
-        labels[(labels < 0) & ~self._anonymous[columns]] = SILENT
-        parameter = next(self.net_.module_.parameters())
-        neurons = self._neurons(columns, labels)
-        device, dtype = parameter.device, parameter.dtype
-        return (
-            Neurons._make(
-                values.to(device, dtype if values.is_floating_point() else values.dtype)
-                for values in neurons
-            ),
-        )
-
-    def _graph_chunks(self, windows: NDArray | LazyWindows) -> Iterator[NDArray[np.floating]]:
-        # Nothing is known of the edges of an identity without training.
-        unseen = ~self._anonymous
-        unseen[self.columns_] = False
-        for graphs in super()._graph_chunks(windows):
-            graphs[:, unseen] = np.nan
-            graphs[:, :, unseen] = np.nan
-            yield graphs
-
-    def _couples(self) -> bool:
-        return self.n_rounds > 0
+    def _keep(self, split: TrainingSplit) -> None:
+        self._keep_graph(split.train.windows)

@@ -155,7 +155,7 @@ class MLPForecaster(NetForecaster):
     def _build_frames(self, n_inside: int, n_ahead: int) -> PerceptronFrames:
         return PerceptronFrames(
             self.n_members,
-            self._neurons(self.columns_, np.arange(len(self.columns_))),
+            self._start.neurons(self.columns_, np.arange(len(self.columns_))),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,

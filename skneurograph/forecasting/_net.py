@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import replace
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -14,20 +13,19 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval
 from torch import nn
 
-from skneurograph.base._batches import TrainingData
+from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._split import TrainingSplit
+from skneurograph.base._targets import Continuous
 from skneurograph.data._lazy import LazyWindows
-from skneurograph.forecasting._base import ForecasterPart, in_chunks
-from skneurograph.forecasting._linear import fit_coupling, fit_own
+from skneurograph.forecasting._base import ForecasterPart
+from skneurograph.forecasting._columns import ForecastColumns, ForecastIdentities
+from skneurograph.forecasting._following import FollowingFrames
 from skneurograph.forecasting._scaling import FrameScaler, is_still
-from skneurograph.forecasting._trust import (
-    FULL_TRUST,
-    StandardFrames,
-    known_frames,
-    measure_trust,
-)
-from skneurograph.nn import FrameModel, Neurons, Standardised, rollout_error, squared_error
+from skneurograph.forecasting._start import LinearStart
+from skneurograph.forecasting._trust import FULL_TRUST, measure_trust
+from skneurograph.nn import FrameModel, Standardised
 
 __all__ = ["NetForecaster"]
 
@@ -35,14 +33,11 @@ __all__ = ["NetForecaster"]
 # windows need not be visited as often as for another target.
 _FRAME_STEPS = 8
 
-# The linear part is fitted to at most this many windows, evenly spaced.
-_LINEAR_WINDOWS = 16_384
-# Ridge penalty between neurons, relative to the number of windows: that of VARForecaster.
-_COUPLING_PENALTY = 10.0
 
-
-class NetForecaster(ForecasterPart, NetEstimator):
+class NetForecaster(ForecasterPart, NetEstimator, ABC):
     """Fit a net to windows and what follows them; the nets are up to the class."""
+
+    _columns: ForecastColumns | ForecastIdentities
 
     # Weight decay of forecasts, by default: it pulls a net back to the linear dynamics that
     # training starts from, so much is right that would be far too much for another target.
@@ -94,10 +89,90 @@ class NetForecaster(ForecasterPart, NetEstimator):
         """
         windows, target = self._check_fit(X, y)
         # Targets of held-out windows must not be targets of training windows, too.
-        self._n_following = 0
+        n_ahead = (1 if target.ndim == 2 else target.shape[2]) if self.forecasts_frames_ else 0
+        n_frames = self.n_times_in_ + n_ahead
+        split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
+        self.columns_ = split.columns
+        self._columns = self._identify(split)
+        self._window_size = self._columns.largest_layer(self)
         if self.forecasts_frames_:
-            self._n_following = 1 if target.ndim == 2 else target.shape[2]
-        return self._fit_windows(windows, target, sample_weight, groups)
+            self._fit_frames(split, n_ahead)
+        else:
+            self._fit_plain(split)
+        self._keep(split)
+        return self
+
+    def _fit_frames(self, split: TrainingSplit, n_ahead: int) -> None:
+        """Train rollouts, which start from linear dynamics."""
+        for name in ("y_mean_", "y_scale_", "_target"):
+            self.__dict__.pop(name, None)
+        windows, following, weight = split.train
+        following = following.reshape(*following.shape[:2], -1)
+        anonymous = self._columns.anonymous
+        self._scaler = FrameScaler(windows, weight, anonymous, following)
+        trust = FULL_TRUST
+        if self.allow_drift:
+            trust = measure_trust(windows, following, weight, self.n_lags)
+        self.reversion_, self.kept_ = trust
+        self._start = LinearStart(
+            windows,
+            weight,
+            self._scaler,
+            split.columns,
+            anonymous=anonymous,
+            n_lags=self.n_lags,
+            reversion=self.reversion_,
+            couples=self._columns.couples,
+        )
+        self._columns.start = self._start
+        target = FollowingFrames(self._scaler, split.columns, n_ahead, self.n_rollout)
+
+        def build() -> FrameModel:
+            # Frames at the end of a window are forecast from those before, too.
+            n_inside = min(
+                self.n_rollout - target.n_outputs, max(0, self.n_times_in_ - self.n_lags)
+            )
+            frames = self._build_frames(n_inside, target.n_outputs)
+            # One batch of all windows is never in another order.
+            frames.thins, frames.reversion = len(windows) > self.batch_size, self.reversion_
+            frames.kept = torch.from_numpy(self.kept_)
+            return frames
+
+        decay = self._frame_decay if self.weight_decay is None else float(self.weight_decay)
+        fit_net(
+            self,
+            build,
+            target.loss,
+            *split.encoded(target, self._columns.trained, _FRAME_STEPS),
+            seed=split.seed,
+            dtype=split.dtype,
+            weight_decay=decay,
+        )
+
+    def _fit_plain(self, split: TrainingSplit) -> None:
+        """Train a regression of any other target."""
+        for name in ("reversion_", "kept_"):
+            self.__dict__.pop(name, None)
+        self._scaler = FrameScaler(split.train.windows, split.train.weight, self._columns.anonymous)
+        self._target = Continuous(split.train.y, split.train.weight)
+        self.y_mean_, self.y_scale_ = self._target.mean, self._target.scale
+
+        def build() -> Standardised:
+            mean, scale = self._scaler.mean[split.columns], self._scaler.scale[split.columns]
+            # Divided by infinity, what was constant tells nothing, whatever it does later.
+            scale = np.where(scale > 0, scale, np.inf)
+            plain = self._build_plain(self._target.n_outputs)
+            return Standardised(plain, torch.from_numpy(mean), torch.from_numpy(scale))
+
+        fit_net(
+            self,
+            build,
+            self._target.loss,
+            *split.encoded(self._target, self._columns.trained),
+            seed=split.seed,
+            dtype=split.dtype,
+            weight_decay=0.01 if self.weight_decay is None else float(self.weight_decay),
+        )
 
     @abstractmethod
     def _build_frames(self, n_inside: int, n_ahead: int) -> FrameModel:
@@ -107,135 +182,12 @@ class NetForecaster(ForecasterPart, NetEstimator):
     def _build_plain(self, n_outputs: int) -> nn.Module:
         """Make the module for any other target; called under a seed."""
 
-    def _n_inside(self, n_ahead: int) -> int:
-        """Frames at the end of a window that training forecasts from those before."""
-        return min(self.n_rollout - n_ahead, max(0, self.n_times_in_ - self.n_lags))
+    def _identify(self, split: TrainingSplit) -> ForecastColumns | ForecastIdentities:
+        """Say which columns the net reads, and what it knows of them."""
+        return ForecastColumns(split.columns, self.n_features_in_)
 
-    def _exchangeable(self) -> NDArray[np.bool_] | None:
-        """Columns that hold other neurons in every organism; None if there are none."""
-        return None
-
-    def _prepare(
-        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
-    ) -> None:
-        for name in ("reversion_", "kept_"):
-            self.__dict__.pop(name, None)
-        anonymous = self._exchangeable()
-        if not self.forecasts_frames_:
-            self._scaler = FrameScaler(windows, weight, anonymous)
-            return
-        following = labels.reshape(*labels.shape[:2], -1)
-        # One batch of all windows is never in another order.
-        self._thins = len(windows) > self.batch_size
-        self._scaler = FrameScaler(windows, weight, anonymous, following)
-        trust = FULL_TRUST
-        if self.allow_drift:
-            trust = measure_trust(windows, following, weight, self.n_lags)
-        self.reversion_, self.kept_ = trust
-        self._fit_linear(windows, weight, anonymous)
-
-    def _fit_linear(
-        self,
-        windows: NDArray | LazyWindows,
-        weight: NDArray[np.float64],
-        anonymous: NDArray[np.bool_] | None,
-    ) -> None:
-        """Fit, in closed form, what the net starts from: the last change within each window."""
-        n_lags = min(self.n_lags, self.n_times_in_)
-        n_read = min(n_lags, self.n_times_in_ - 1)
-        shape = (self.n_features_in_, n_lags)
-        self._own, self._offset = np.zeros(shape), np.zeros(shape[0])
-        couples = self._couples()
-        # A matrix of all pairs is not for those that read none.
-        self._coupling = np.zeros((shape[0], shape[0]) if couples else (0, 0))
-        if n_read == 0:
-            return
-        rows = np.unique(np.linspace(0, len(windows) - 1, _LINEAR_WINDOWS).astype(np.intp))
-        weight, columns = weight[rows], self.columns_
-        read = [self._last_change(part, n_read) for part in in_chunks(windows[rows])]
-        lags, change, known = (np.concatenate(parts)[:, columns] for parts in zip(*read))
-        own, offset, pooled = fit_own(lags, change, known, weight)
-        self._own[:, n_lags - n_read :] = pooled
-        named = np.ones(len(columns), bool) if anonymous is None else ~anonymous[columns]
-        self._own[columns[named], n_lags - n_read :] = own[named]
-        self._offset[columns[named]] = offset[named]
-        if couples and named.any():
-            explained = np.einsum("wnl,nl->wn", lags, own) + offset
-            remaining = np.where(known, change - explained, 0)[:, named]
-            coupling = fit_coupling(
-                lags[:, named, -1], remaining, known[:, named], weight, _COUPLING_PENALTY
-            )
-            self._coupling[np.ix_(columns[named], columns[named])] = coupling
-
-    def _last_change(
-        self, windows: NDArray, n_read: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Frames before the last one, the change to it, and where both are known."""
-        last = windows[:, :, -1:]
-        known = known_frames(windows, last[:, :, 0], self._scaler)
-        read = StandardFrames.of(windows[:, :, :-1], self._scaler)
-        lags, level = read.relative(n_read, self._scaler, self.reversion_)
-        ahead = self._scaler.standardise(last)[:, :, 0] - level
-        lags = np.where(known[:, :, None], lags, 0)
-        return lags, np.where(known, ahead - lags[:, :, -1], 0), known
-
-    def _couples(self) -> bool:
-        """Whether the linear part reads the other neurons, too."""
-        return False
-
-    def _neurons(self, columns: NDArray[np.intp], identities: NDArray[np.intp]) -> Neurons:
-        """Give what the module is told of these columns."""
-        given = (
-            self._scaler.mean[columns],
-            self._scaler.scale[columns],
-            self._scaler.low[columns],
-            self._scaler.high[columns],
-            self._own[columns],
-            self._offset[columns],
-            self._coupling[np.ix_(columns, columns)] if self._couples() else self._coupling,
-        )
-        return Neurons(*(torch.from_numpy(part) for part in (*given, identities)))
-
-    def _encode_target(
-        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
-    ) -> tuple[NDArray, NDArray[np.float64], int]:
-        if self.forecasts_frames_:
-            following = y.reshape(*y.shape[:2], -1)[:, :, : self.n_rollout]
-            frames = self._scaler.standardise(following)
-            # What never moves teaches nothing.
-            frames[:, self._scaler.scale == 0] = np.nan
-            return np.ascontiguousarray(frames[:, self.columns_]), weight, frames.shape[2]
-        return self._encode_continuous(y, weight, kept)
-
-    def _build_module(self, n_outputs: int) -> nn.Module:
-        if not self.forecasts_frames_:
-            mean, scale = self._scaler.mean[self.columns_], self._scaler.scale[self.columns_]
-            # Divided by infinity, what was constant tells nothing, whatever it does later.
-            scale = np.where(scale > 0, scale, np.inf)
-            plain = self._build_plain(n_outputs)
-            return Standardised(plain, torch.from_numpy(mean), torch.from_numpy(scale))
-        frames = self._build_frames(self._n_inside(n_outputs), n_outputs)
-        frames.thins, frames.reversion = self._thins, self.reversion_
-        frames.kept = torch.from_numpy(self.kept_)
-        return frames
-
-    def _training_data(
-        self, windows: NDArray | LazyWindows, target: NDArray, weight: NDArray[np.float64]
-    ) -> TrainingData:
-        data = super()._training_data(windows, target, weight)
-        least = _FRAME_STEPS if self.forecasts_frames_ else data.min_steps_per_epoch
-        return replace(data, min_steps_per_epoch=least)
-
-    def _weight_decay(self) -> float:
-        if self.weight_decay is not None:
-            return float(self.weight_decay)
-        return self._frame_decay if self.forecasts_frames_ else 0.01
-
-    def _n_ahead(self) -> int:
-        return self._n_following
-
-    def _loss(self) -> Any:
-        return rollout_error if self.forecasts_frames_ else squared_error
+    def _keep(self, split: TrainingSplit) -> None:
+        """Set fitted attributes that need the trained net."""
 
     def _roll_out(self, windows: NDArray | LazyWindows, n_steps: int) -> NDArray[np.floating]:
         parts = []
@@ -252,4 +204,4 @@ class NetForecaster(ForecasterPart, NetEstimator):
         return np.concatenate(parts)
 
     def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
-        return self._predict_continuous(windows)
+        return self._predict_continuous(windows, self._target)

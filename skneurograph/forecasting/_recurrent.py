@@ -168,7 +168,7 @@ class RecurrentForecaster(NetForecaster):
     def _build_frames(self, n_inside: int, n_ahead: int) -> RecurrentFrames:
         return RecurrentFrames(
             self.n_members,
-            self._neurons(self.columns_, np.arange(len(self.columns_))),
+            self._start.neurons(self.columns_, np.arange(len(self.columns_))),
             self._scaler.limit,
             projection_size=self.projection_size,
             hidden_size=self.hidden_size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -13,9 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph.base._batches import TrainingData, hold_out, steps_per_epoch
+from skneurograph.base._batches import steps_per_epoch
+from skneurograph.base._columns import Columns
+from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._split import TrainingSplit
+from skneurograph.base._targets import NoTarget
 from skneurograph.data._inputs import unmasked
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.graph_inference._base import GraphTransformer, _dtype
@@ -273,7 +278,27 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             If the input does not fit; the message names the argument.
         """
         windows = self._start(self._folded(X))
-        return self._fit_windows(windows, np.zeros(len(windows)), sample_weight, groups)
+        split = TrainingSplit.of(
+            self,
+            windows,
+            np.zeros(len(windows)),
+            sample_weight,
+            groups,
+            n_frames=self.n_times_in_ // self.n_channels,
+        )
+        self.columns_ = split.columns
+        self._columns = Columns(split.columns, self.n_features_in_)
+        self._scaling = self._learn_scale(split.train.windows, split.train.weight)
+        self.neighbors_: NDArray[np.intp] | None = None
+        if self.n_neighbors is not None and self.n_neighbors < len(self.columns_) - 1:
+            self.neighbors_ = self.columns_[self._choose_neighbors(split.train.windows)]
+        self._window_size = self._largest_layer()
+        target = NoTarget(computed_loss)
+        data = split.encoded(target, self._columns.trained)
+        build = partial(self._build, len(split.train.windows))
+        fit_net(self, build, target.loss, *data, seed=split.seed, dtype=split.dtype)
+        self.graph_ = self._mean_graph(split.train.windows)
+        return self
 
     def infer_edge_types(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
         """Infer the probability of each edge type in each window.
@@ -348,24 +373,6 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         return super()._checked(self._folded(X))
 
-    def _split(
-        self, n_windows: int, organisms: NDArray | None, seed: int
-    ) -> tuple[slice | NDArray[np.intp], NDArray[np.intp] | None]:
-        if self.patience is None:
-            return slice(None), None
-        n_times = self.n_times_in_ // self.n_channels
-        rng = np.random.default_rng(seed)
-        return hold_out(n_windows, organisms, self.validation_fraction, n_times, rng)
-
-    def _prepare(
-        self, windows: NDArray | LazyWindows, labels: NDArray, weight: NDArray[np.float64]
-    ) -> None:
-        self._n_kept = len(windows)
-        self._scaling = self._learn_scale(windows, weight)
-        self.neighbors_: NDArray[np.intp] | None = None
-        if self.n_neighbors is not None and self.n_neighbors < len(self.columns_) - 1:
-            self.neighbors_ = self.columns_[self._choose_neighbors(windows)]
-
     def _learn_scale(
         self, windows: NDArray | LazyWindows, weight: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], ...]:
@@ -409,16 +416,12 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             chosen.append(np.sort(order, axis=1))
         return np.concatenate(chosen)
 
-    def _encode_target(
-        self, y: NDArray, weight: NDArray[np.float64], kept: slice | NDArray[np.intp]
-    ) -> tuple[NDArray, NDArray[np.float64], int]:
-        return y, weight, 0
-
-    def _build_module(self, n_outputs: int) -> RelationalModel:
+    def _build(self, n_windows: int) -> RelationalModel:
+        """Make the module to train on so many windows."""
         neighbors = None
         if self.neighbors_ is not None:
             neighbors = torch.from_numpy(self._positions())
-        n_steps = self.max_epochs * steps_per_epoch(self._n_kept, self.batch_size)
+        n_steps = self.max_epochs * steps_per_epoch(n_windows, self.batch_size)
         module = RelationalModel(
             self.n_times_in_ // self.n_channels,
             self.n_channels,
@@ -440,15 +443,13 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         module.set_scale(*map(torch.from_numpy, self._scaling))
         return module
 
-    def _loss(self) -> Any:
-        return computed_loss
-
-    def _finish(self, data: TrainingData) -> None:
+    def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
+        """Average over the windows in which both neurons were recorded; NaN if in none."""
         self.__dict__.pop("graph_", None)
         n_recorded = len(self.columns_)
         together = np.zeros((n_recorded, n_recorded))
         total: Any = 0.0
-        for _, posterior, recorded in self._posteriors(data.X):
+        for _, posterior, recorded in self._posteriors(windows):
             held = recorded.astype(np.float64)
             together += held.T @ held
             edge = 1 - posterior[:, 0].astype(np.float64)
@@ -458,7 +459,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             graph[:] = total
         else:
             np.put_along_axis(graph, self._positions(), total, axis=1)
-        self.graph_ = self._whole(graph / np.maximum(together, 1), together > 0)
+        return self._whole(graph / np.maximum(together, 1), together > 0)
 
     def _graph_chunks(
         self, windows: NDArray | LazyWindows
@@ -505,7 +506,8 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         whole[:, columns[:, None], columns] = inner
         return whole
 
-    def _elements_per_window(self) -> int:
+    def _largest_layer(self) -> int:
+        """Elements of the largest layer for one window: of neurons, or of pairs."""
         n_neurons = self.n_features_in_
         n_candidates = n_neurons if self.neighbors_ is None else self.neighbors_.shape[1]
         frames = n_neurons * max(self.n_times_in_, 8 * self.hidden_size)

@@ -23,7 +23,7 @@ from skneurograph.decoding import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
-from skneurograph.decoding._targets import describe_scale
+from skneurograph.decoding._scale import describe_scale
 
 DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
 GRAPHS = [GraphClassifier, GraphRegressor]

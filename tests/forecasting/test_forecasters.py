@@ -112,13 +112,22 @@ def test_training_never_uses_frames_after_the_targets(model, worms):
 
 
 @pytest.mark.parametrize("model", NETS, ids=lambda model: model.__name__)
-def test_early_stopping_shares_no_frame_between_training_and_held_out_targets(model):
-    X = np.random.default_rng(0).normal(size=(200, 3, 6))
-    y = np.random.default_rng(1).normal(size=(200, 3, 4))
-    fitted = cheap(model, patience=3, max_epochs=1).fit(X, y)
-    train, held = fitted._split(200, None, 0)
-    # Window w reads frames w to w + 5, and its targets are frames w + 6 to w + 9.
-    assert train.max() + 9 < held.min()
+def test_early_stopping_shares_no_frame_between_training_and_held_out(model, monkeypatch):
+    class StartedError(Exception):
+        pass
+
+    def stop(estimator, build, loss, data, held_out, **options):
+        raise StartedError(data, held_out)
+
+    monkeypatch.setattr("skneurograph.forecasting._net.fit_net", stop)
+    # Windows of six frames that say when they were, and four frames that follow.
+    frames = np.arange(200)[:, None, None] + np.zeros((3, 1)) + np.arange(10)
+    with pytest.raises(StartedError) as started:
+        cheap(model, patience=3, max_epochs=1).fit(frames[:, :, :6], frames[:, :, 6:])
+    data, held_out = started.value.args
+    last_read = data.X.max() + 4
+    assert last_read < held_out.X.min()
+    assert len(data) + len(held_out) == 200 - 9
 
 
 def test_the_score_is_the_masked_r2_at_the_horizons_given(fitted, windows):

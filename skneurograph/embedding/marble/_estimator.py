@@ -16,11 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from skneurograph.base._batches import TrainingData
 from skneurograph.base._containers import check_alignment
 from skneurograph.base._device import resolve_device, usual_torch
+from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
 from skneurograph.base._net_estimator import NetEstimator
-from skneurograph.base._seeds import draw_seeds, seeded
-from skneurograph.base._training import TrainingOptions, keep_record, loss_curve, train
+from skneurograph.base._seeds import draw_seeds
+from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
@@ -314,31 +315,41 @@ class MARBLE(TransformerMixin, BaseEstimator):
         (blocks,) = self._atlas.own_features([time])
         self._scaler.fit(blocks)
         found = [blocks] if grid is None else self._atlas.own_features(grid.times.tolist())
-        tables = np.stack([self._scaler.transform(blocks) for blocks in found])
-        del blocks, found
+        device = resolve_device(self.device)
+        scores = np.stack([self._scaler.transform(blocks) for blocks in found])
+        tables = torch.tensor(scores, dtype=torch.float32, device=device)
+        del blocks, found, scores
         starts, partners = self._atlas.partners(
             following if self.partners == "flow" else None, self.n_steps
         )
         self._warn_of_idle_training(starts, partners)
-        device = resolve_device(self.device)
-        with seeded(seed, device):
+
+        def build() -> ContrastiveFlow:
             encoder = FlowEncoder(
                 torch.tensor(self._scaler.spread_, dtype=torch.float32),
                 self.n_components,
                 self.hidden_size,
                 self.dropout,
             )
-            module = ContrastiveFlow(
+            return ContrastiveFlow(
                 encoder,
-                torch.tensor(tables, dtype=torch.float32, device=device),
+                tables,
                 torch.tensor(starts, device=device),
                 torch.tensor(partners, device=device),
                 temperature=self._temperature(),
                 learn_temperature=self.temperature == "learned",
                 grid=grid,
             )
-            del tables
-            self.net_ = self._train(module, len(points), device, seed)
+
+        fit_net(
+            self,
+            build,
+            computed_loss,
+            _numbered(len(points)),
+            seed=seed,
+            undecayed=("log_temperature", "grid.logit") if learned else ("log_temperature",),
+        )
+        module = self.net_.module_
         module.release()
         self._read_off(module, time)
         self._atlas.settle(self.diffusion_time_)
@@ -501,19 +512,6 @@ class MARBLE(TransformerMixin, BaseEstimator):
             return _INITIAL_TEMPERATURE
         return float(self.temperature)
 
-    def _train(
-        self, module: ContrastiveFlow, n_points: int, device: torch.device, seed: int
-    ) -> Any:
-        data = TrainingData(
-            np.arange(n_points, dtype=np.float64)[:, None],
-            np.zeros(n_points),
-            np.ones(n_points),
-            min_steps_per_epoch=_MIN_STEPS_PER_EPOCH,
-        )
-        undecayed = ("log_temperature", "grid.logit") if module.grid else ("log_temperature",)
-        options = TrainingOptions.of(self, device, undecayed=undecayed)
-        return train(module, computed_loss, data, None, options, seed)
-
     def _warn_of_idle_training(self, starts: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
         own = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         if (partners == own).all():
@@ -545,7 +543,6 @@ class MARBLE(TransformerMixin, BaseEstimator):
         self.loss_curve_ = loss_curve(self.net_)
         self.diffusion_time_ = time if module.grid is None else float(module.grid.time.detach())
         self.temperature_ = float(torch.exp(module.log_temperature.detach()))
-        keep_record(self, stacklevel=3)
 
     def _known_groups(self, groups: NDArray | None, n_windows: int) -> NDArray | None:
         """Check the groups of windows to transform against those of ``fit``."""
@@ -587,3 +584,14 @@ class MARBLE(TransformerMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _numbered(n_points: int) -> TrainingData:
+    """Points by their number: the module holds what is known of them."""
+    numbers = np.arange(n_points, dtype=np.float64)[:, None]
+    return TrainingData(
+        numbers,
+        np.zeros(n_points),
+        np.ones(n_points),
+        min_steps_per_epoch=_MIN_STEPS_PER_EPOCH,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -22,12 +23,13 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from skneurograph.base._containers import check_alignment
-from skneurograph.base._device import resolve_device, usual_torch
+from skneurograph.base._device import usual_torch
+from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
 from skneurograph.base._net_estimator import NetEstimator
-from skneurograph.base._seeds import draw_seeds, seeded
-from skneurograph.base._training import TrainingOptions, keep_record, loss_curve, train
+from skneurograph.base._seeds import draw_seeds
+from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.embedding.tavrnn._reader import ReadWindows, SnapshotReader
@@ -311,7 +313,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         read = self._reader.fit(windows, self.columns_)
         labels = self._encode(y, read.recorded)
         (seed,) = draw_seeds(self.random_state, 1)
-        device = resolve_device(self.device)
         data = Snapshots(
             read.hops,
             read.features,
@@ -320,17 +321,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             sequences,
             self.sequence_length,
         )
-        with seeded(seed, device):
-            module = self._build_module(read).to(self._reader.dtype)
-            self.net_ = train(
-                module,
-                computed_loss,
-                data,
-                None,
-                TrainingOptions.of(self, device),
-                seed,
-            )
-        keep_record(self, stacklevel=2)
+        build = partial(self._build, read)
+        fit_net(self, build, computed_loss, data, seed=seed, dtype=windows.dtype)
         self.loss_curve_ = loss_curve(self.net_)
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
@@ -532,7 +524,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
-    def _build_module(self, read: ReadWindows) -> SnapshotModel:
+    def _build(self, read: ReadWindows) -> SnapshotModel:
         return SnapshotModel(
             read.features.shape[2],
             torch.from_numpy(self._reader.scale.reliability),

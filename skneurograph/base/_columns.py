@@ -1,0 +1,117 @@
+"""The columns that a net reads, and whose identity they carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from skneurograph.base._validation import check_identities
+
+__all__ = ["Columns", "Identities"]
+
+
+class Columns:
+    """Columns of windows that a net reads: those that training held.
+
+    Parameters
+    ----------
+    recorded : ndarray of int
+        Neurons that some training window holds.
+    n_neurons : int
+        Columns of a window.
+    """
+
+    def __init__(self, recorded: NDArray[np.intp], n_neurons: int) -> None:
+        self.recorded = recorded
+        self.n_neurons = n_neurons
+
+    @property
+    def trained(self) -> NDArray[np.intp] | None:
+        """Columns that training sees; None if these are all."""
+        return None if len(self.recorded) == self.n_neurons else self.recorded
+
+    def choose(self, windows: NDArray) -> NDArray[np.intp] | None:
+        """Give the columns that prediction reads from these windows; None if these are all."""
+        return self.trained
+
+    def largest_layer(self, estimator: Any) -> int:
+        """Elements of the largest layer of all members of a net, for one window."""
+        per_member = self.n_neurons * max(estimator.n_times_in_, estimator.hidden_size)
+        return int(estimator.n_members * per_member)
+
+    def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
+        """Give what the module has to be told of such columns, beside the windows."""
+        return ()
+
+
+class Identities(Columns):
+    """Columns whose neurons a net knows by identity, or takes as exchangeable.
+
+    Parameters
+    ----------
+    given : {"all", "none"} or array-like of int of shape (n_neurons,)
+        The ``identities`` of an estimator.
+    recorded : ndarray of int
+        Neurons that some training window holds.
+    n_neurons : int
+
+    Attributes
+    ----------
+    fixed : bool
+        Whether the net keeps the columns of training apart, and reads no others.
+    anonymous : ndarray of bool, shape (n_neurons,)
+    labels : ndarray of int, shape (n_neurons,)
+        Identity of each column, numbered over those that training held; -1 for the others.
+
+    Raises
+    ------
+    ValueError
+        If ``given`` does not fit.
+    """
+
+    fixed = False
+
+    def __init__(self, given: Any, recorded: NDArray[np.intp], n_neurons: int) -> None:
+        super().__init__(recorded, n_neurons)
+        identities = check_identities(given, n_neurons)
+        seen = np.unique(identities[recorded])
+        seen = seen[seen >= 0]
+        self.anonymous = identities < 0
+        self.labels = np.full(n_neurons, -1)
+        known = np.isin(identities, seen)
+        self.labels[known] = np.searchsorted(seen, identities[known])
+
+    @property
+    def untrained(self) -> NDArray[np.bool_]:
+        """Columns with an identity of their own that training did not hold."""
+        return (self.labels < 0) & ~self.anonymous
+
+    def choose(self, windows: NDArray) -> NDArray[np.intp] | None:
+        """Give the columns that prediction reads from these windows; None if these are all.
+
+        A column that no training window held is read all the same if its identity was
+        trained in another column, or if it is anonymous and so as good as any other. An
+        identity without training has no parameters; it is ignored.
+        """
+        fresh = ~self.untrained
+        fresh[self.recorded] = False
+        if self.fixed or not fresh.any():
+            return self.trained
+        columns = np.flatnonzero(fresh)
+        columns = columns[~np.isnan(windows[:, columns]).any(axis=2).all(axis=0)]
+        return np.union1d(self.recorded, columns) if len(columns) else self.trained
+
+    def largest_layer(self, estimator: Any) -> int:
+        """Elements of the largest layer of all members of a net: of neurons, or of pairs."""
+        return max(super().largest_layer(estimator), estimator.n_members * self.n_neurons**2)
+
+    def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
+        """Give the identities of other columns than those of training."""
+        if columns is None or columns is self.recorded:
+            return ()
+        device = next(module.parameters()).device
+        return (torch.from_numpy(self.labels[columns]).to(device),)

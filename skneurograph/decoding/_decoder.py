@@ -1,0 +1,230 @@
+"""What decoders share: one ``fit``, and predictions of labels or of continuous behaviour."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import partial
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from skneurograph.base._columns import Columns
+from skneurograph.base._containers import check_alignment, read_target_labels
+from skneurograph.base._fit_net import fit_net
+from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._split import TrainingSplit
+from skneurograph.base._targets import Continuous, Target
+from skneurograph.base._validation import check_windows
+from skneurograph.data._inputs import read_numbers, unmasked
+from skneurograph.data._lazy import LazyWindows
+from skneurograph.decoding._labels import Labels
+from skneurograph.decoding._scale import has_ordinary_scale, warn_of_other_scale
+
+__all__ = ["ClassifierPart", "Decoder", "RegressorPart"]
+
+
+class Decoder(NetEstimator, ABC):
+    """Train a net to predict a target from windows as they are.
+
+    The class says what the target is (`ClassifierPart`, `RegressorPart`), which columns the
+    net reads by what identity, and how it is built.
+    """
+
+    @all_or_nothing
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike | LazyWindows,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train on windows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+            Windows of activity, roughly z-scored (`Recording.zscore`): nets do not scale.
+            A neuron with NaN (or a masked value) in a window is missing in it. Two
+            dimensions are read as windows of one frame. float32 windows, as
+            `sliding_windows` gives them, are trained in single precision, all others in
+            double precision.
+        y : array-like of shape (n_windows,)
+            Labels, none missing, or continuous behaviour (then also
+            ``(n_windows, n_outputs)``).
+        sample_weight : array-like of shape (n_windows,), optional
+            A weight of two counts as the window standing there twice.
+        groups : array-like of shape (n_windows,), optional
+            Organism of each window. With ``patience``, whole organisms are held out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit; the message names the argument. If training diverged,
+            its loss or a parameter being NaN or infinite.
+
+        Warns
+        -----
+        UserWarning
+            If the windows are far from z-scored, such as raw fluorescence.
+        """
+        windows, target = check_windows(self, X, y, reset=True)
+        n_frames = self.n_times_in_
+        split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
+        self._has_ordinary_scale = has_ordinary_scale(
+            split.train.windows, self.batch_size, type(self).__name__
+        )
+        self._target = self._learn_target(split)
+        self.columns_ = split.columns
+        self._columns = self._identify(split)
+        self._window_size = self._columns.largest_layer(self)
+        data = split.encoded(self._target, self._columns.trained)
+        build = partial(self._build, self._target.n_outputs)
+        fit_net(self, build, self._target.loss, *data, seed=split.seed, dtype=split.dtype)
+        self._keep(split)
+        return self
+
+    @abstractmethod
+    def _learn_target(self, split: TrainingSplit) -> Target:
+        """Learn from the windows to train on what the net has to predict."""
+
+    @abstractmethod
+    def _build(self, n_outputs: int) -> nn.Module:
+        """Make the module; called under a seed."""
+
+    def _identify(self, split: TrainingSplit) -> Columns:
+        """Say which columns the net reads, and what it knows of them."""
+        return Columns(split.columns, self.n_features_in_)
+
+    def _keep(self, split: TrainingSplit) -> None:
+        """Set fitted attributes that need the trained net."""
+
+    def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+        windows = super()._checked(X)
+        if self._has_ordinary_scale:
+            warn_of_other_scale(windows, self.batch_size)
+        return windows
+
+
+class ClassifierPart(ClassifierMixin):
+    """What decoders of labels add: the target, classes, probabilities."""
+
+    _target_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+        "class_weight": [None, dict, StrOptions({"balanced"})],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def _learn_target(self, split: TrainingSplit) -> Labels:
+        target = Labels(split, self.class_weight, self.label_smoothing)
+        self.classes_ = target.classes
+        return target
+
+    def predict_proba(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Probability of each class, averaged over the members of the ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        parts = [
+            torch.softmax(output, dim=-1).mean(dim=0)
+            for _, output, _ in self._evaluate(self._checked(X))
+        ]
+        return torch.cat(parts).cpu().numpy()
+
+    def predict(self, X: ArrayLike | LazyWindows) -> NDArray:
+        """Most probable label of each window.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows,)
+            Labels as they were given to ``fit``.
+        """
+        labels: NDArray = self._target.decode(self.predict_proba(X))
+        return labels
+
+    def score(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Give the accuracy: the part of the windows whose label is predicted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows,)
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_alignment(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, read_target_labels(y), unmasked(sample_weight)))
+
+
+class RegressorPart(RegressorMixin):
+    """What decoders of continuous behaviour add: the target, and its units."""
+
+    _target_constraints: dict[str, list[Any]] = {}  # noqa: RUF012
+
+    def _learn_target(self, split: TrainingSplit) -> Continuous:
+        target = Continuous(split.train.y, split.train.weight)
+        self.y_mean_, self.y_scale_ = target.mean, target.scale
+        return target
+
+    def predict(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
+        """Predict the target of each window, averaged over the members of the ensemble.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+
+        Returns
+        -------
+        ndarray of shape (n_windows,) or (n_windows, n_outputs)
+            In the units of ``y``.
+        """
+        return self._predict_continuous(self._checked(X), self._target)
+
+    def score(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Give the coefficient of determination, averaged over outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows,) or (n_windows, n_outputs)
+        sample_weight : array-like of shape (n_windows,), optional
+
+        Returns
+        -------
+        float
+        """
+        check_alignment(X=X, y=y, sample_weight=sample_weight)
+        return float(super().score(X, read_numbers(y, "y", finite=True), unmasked(sample_weight)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
