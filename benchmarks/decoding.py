@@ -1,8 +1,8 @@
-"""What the decoders cost: fit, predict, latency, and growth, beside their rivals.
+"""Cost of the decoders (fit, predict, latency, scaling), beside that of their baselines.
 
 usage: python benchmarks/decoding.py [--recordings FILE ...] [--runs 3] [--only fit latency ...]
 
-CPU seconds (user and system) on one thread, median of several runs; the rivals are timed
+CPU seconds (user and system) on one thread, median of several runs; baselines are timed
 in the same run, in turn, since machines are shared and noisy. Without recordings, windows
 of noise with the shape of four worms (3,172 windows, 83 neurons) are used.
 """

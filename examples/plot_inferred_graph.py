@@ -55,7 +55,7 @@ axes[1].set_title("graph_, inferred by decoding")
 #
 # - the same graph with each column replaced by its mean, which knows how much a neuron is
 #   listened to, but nothing of pairs;
-# - the absolute correlation of two traces, the simplest rival;
+# - the absolute correlation of two traces, the simplest baseline;
 # - the inferred graph with the names of its neurons shuffled.
 
 off_diagonal = ~np.eye(len(truth), dtype=bool)

@@ -133,7 +133,7 @@ def _names_of(neurons: Iterable[str]) -> list[str]:
 _PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}
 
 
-# Penalties of the linear models were chosen by leave-one-worm-out, in favour of the rivals.
+# Penalties of the linear models were chosen by leave-one-worm-out, in favour of the baselines.
 def _classifiers(neurons: Iterable[str] | None, graph_parameters: dict[str, Any]) -> _Models:
     linear = {"class_weight": "balanced", "max_iter": 3000}
     return {

@@ -43,7 +43,7 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Graph models of neural recordings beside their classical rivals."""
+    """Compare graph models of neural recordings with classical baselines."""
 
 
 @app.command(name="compare")

@@ -158,7 +158,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
     See Also
     --------
     GraphRegressor : The same for continuous behaviour.
-    RecurrentClassifier : The structure-agnostic rival.
+    RecurrentClassifier : The structure-agnostic baseline.
 
     References
     ----------
@@ -329,7 +329,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
     See Also
     --------
     GraphClassifier : The same for labels.
-    RecurrentRegressor : The structure-agnostic rival.
+    RecurrentRegressor : The structure-agnostic baseline.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Decode behaviour with a recurrent network that knows no structure: the rival."""
+"""Decoding with an LSTM or GRU over frames: the structure-agnostic baseline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _RecurrentDecoder(Decoder):
 class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
     """Tell behaviour from neural activity with an LSTM or GRU over frames.
 
-    The structure-agnostic rival of the graph models: every frame is one vector of all
+    The structure-agnostic baseline for the graph models: every frame is one vector of all
     neurons, a missing neuron (NaN) counts as zero, the mean of z-scored traces.
 
     Parameters
@@ -174,7 +174,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
 class RecurrentRegressor(RegressorPart, _RecurrentDecoder):
     """Tell continuous behaviour from neural activity with an LSTM or GRU over frames.
 
-    The structure-agnostic rival of the graph models: every frame is one vector of all
+    The structure-agnostic baseline for the graph models: every frame is one vector of all
     neurons, a missing neuron (NaN) counts as zero, the mean of z-scored traces.
 
     Parameters

@@ -134,8 +134,8 @@ class GraphForecaster(GraphNet, NetForecaster):
 
     See Also
     --------
-    VARForecaster : The linear rival.
-    RecurrentForecaster : The structure-agnostic rival.
+    VARForecaster : The linear baseline.
+    RecurrentForecaster : The structure-agnostic baseline.
 
     References
     ----------

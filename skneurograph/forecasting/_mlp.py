@@ -1,4 +1,4 @@
-"""Forecast with a perceptron on the flattened window: the rival that knows no structure."""
+"""Forecasting with a multilayer perceptron on the flattened window: a baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["MLPForecaster"]
 class MLPForecaster(NetForecaster):
     """Forecast all neurons with a perceptron on their last frames.
 
-    A structure-agnostic rival of the graph model: one hidden layer reads the last frames
+    A structure-agnostic baseline for the graph model: one hidden layer reads the last frames
     of all neurons at once and gives the change of each, beside its own autoregression in
     closed form. A missing neuron (NaN) counts as its mean.
 

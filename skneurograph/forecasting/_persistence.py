@@ -29,7 +29,7 @@ class PersistenceForecaster(StepForecaster):
 
     See Also
     --------
-    VARForecaster : The linear rival.
+    VARForecaster : The linear baseline.
     GraphForecaster : The graph model.
 
     Examples

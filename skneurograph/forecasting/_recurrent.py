@@ -1,4 +1,4 @@
-"""Forecast with a recurrent network over frames: the rival that knows no structure."""
+"""Forecasting with an LSTM or GRU over frames: the structure-agnostic baseline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["RecurrentForecaster"]
 class RecurrentForecaster(NetForecaster):
     """Forecast all neurons with an LSTM or GRU over frames.
 
-    A structure-agnostic rival of the graph model: every frame is one vector of all
+    A structure-agnostic baseline for the graph model: every frame is one vector of all
     neurons, and the change of each is read from the state, beside its own autoregression
     in closed form. A missing neuron (NaN) counts as its mean.
 

@@ -1,4 +1,4 @@
-"""Vector autoregression: the linear rival of the networks."""
+"""Forecasting by vector autoregression (VAR): the linear baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recurrent network over the frames of a window: the structure-agnostic rival."""
+"""A recurrent network over the frames of a window: the structure-agnostic baseline."""
 
 from __future__ import annotations
 
