@@ -1,10 +1,11 @@
 """Graph models of neural recordings as scikit-learn estimators.
 
-What the animal does is in `skneurograph.decoding`, what its neurons do next in
-`skneurograph.forecasting`, who influences whom in `skneurograph.graph_inference`;
-transformers and `make_baseline` for models of one's own in `skneurograph.preprocessing`,
-scores in `skneurograph.metrics`, readers and simulations in `skneurograph.datasets`,
-pictures in `skneurograph.plotting`.
+Decoders of behaviour are in `skneurograph.decoding`, forecasters of neural activity in
+`skneurograph.forecasting`, connectivity estimators in `skneurograph.graph_inference`, MARBLE
+and TAVRNN in `skneurograph.embedding`, transformers and `make_baseline` in
+`skneurograph.preprocessing`, cross-validation splitters and scorers in
+`skneurograph.model_selection`, scores in `skneurograph.metrics`, readers and simulators in
+`skneurograph.datasets`, plots in `skneurograph.plotting`.
 """
 
 from importlib.metadata import PackageNotFoundError, version

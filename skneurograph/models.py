@@ -1,4 +1,4 @@
-"""The models of a comparison: chance, classical baselines, and graph models."""
+"""Default models of a comparison: chance, classical baselines and graph models."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def default_models(
     neurons: Iterable[str] | None = None,
     **graph_parameters: Any,
 ) -> dict[str, BaseEstimator]:
-    """Give the models that a graph model has to beat, and the graph model.
+    """Return the baselines that a graph model has to beat, and the graph model.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What estimators share: validation, seeds, batches, training. Nothing here is public."""
+"""Shared parts of the estimators (private): validation, seeds, batches, training."""

@@ -1,4 +1,4 @@
-"""Batches that training reads, and the windows that early stopping holds out."""
+"""Mini-batches for training, and the windows that early stopping holds out."""
 
 from __future__ import annotations
 

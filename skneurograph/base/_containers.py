@@ -1,4 +1,4 @@
-"""Windows, targets and labels in the containers that people have them in, as plain arrays.
+"""Conversion of windows, targets and labels from any container to plain arrays.
 
 xarray's and pynapple's objects are known by what they offer; neither is imported.
 """

@@ -1,4 +1,4 @@
-"""The device of a net, and torch's defaults for the whole process."""
+"""Device of a network, and torch's process-wide defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every ``fit``: rows that belong together, and all or nothing."""
+"""Rules for every ``fit``: aligned rows, and no half-fitted estimator after an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What estimators share that infer a graph on the way: identities, inferred graphs."""
+"""Shared parts of the graph estimators: identities and inferred graphs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep an interrupt from the keyboard from being lost inside a search or a comparison.
+"""Keyboard interrupts (Ctrl-C) that also end an enclosing search or comparison.
 
 A net that is interrupted keeps what it has learnt, and its ``fit`` returns: that is right where
 the user called it. Where something further up would go on with other fits, the interrupt has to

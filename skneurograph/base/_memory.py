@@ -1,4 +1,4 @@
-"""How much memory is free, and a refusal before more than that is asked for."""
+"""Check of free memory before a large allocation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What estimators with a net share: parameters, and the evaluation of a trained net."""
+"""Base class of the neural-network estimators: from windows to a trained net and back."""
 
 from __future__ import annotations
 

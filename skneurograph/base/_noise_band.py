@@ -1,4 +1,4 @@
-"""Z-scores, and correlations without the band of eigenvalues that noise alone would have."""
+"""Z-scores, and correlations without the Marchenko-Pastur band of noise eigenvalues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeds: drawn from ``random_state``, and torch's generators under one."""
+"""Seeding: seeds drawn from ``random_state``, and torch's generators under a seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one bridge to skorch: loss, optimiser, schedule, early stopping, progress, interrupts."""
+"""Training with skorch: loss, optimiser, schedule, early stopping, progress, interrupts."""
 
 from __future__ import annotations
 

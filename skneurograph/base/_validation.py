@@ -1,4 +1,4 @@
-"""What every estimator checks of the windows it is given."""
+"""Validation of windows, identities, groups and weights."""
 
 from __future__ import annotations
 

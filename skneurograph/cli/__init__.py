@@ -1,4 +1,4 @@
-"""The command line: ``skneurograph compare``."""
+"""Command-line interface: ``skneurograph compare``."""
 
 from skneurograph.cli._command import main
 

@@ -1,4 +1,4 @@
-"""The options of ``skneurograph compare``."""
+"""Command-line options of ``skneurograph compare``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From files to windows: what is read, and what is held out of it."""
+"""Reading of recordings from files and folders, and what is held out of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of results: files that are whole, of one run, and each written on its own."""
+"""Output folder: complete files of one run, each written on its own."""
 
 from __future__ import annotations
 

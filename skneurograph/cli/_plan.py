@@ -1,4 +1,4 @@
-"""What will be compared on what, split by split."""
+"""Plan of a comparison: windows, splits and models, before anything is fitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison leaves: its table, its scores and its pictures."""
+"""Report of a comparison: table, scores and plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settings to a report: read, compare split by split, write and draw."""
+"""Run of a comparison: read recordings, compare split by split, write the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the options of a comparison ask for."""
+"""Settings of a comparison, from its command-line options."""
 
 from __future__ import annotations
 

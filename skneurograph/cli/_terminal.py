@@ -1,4 +1,4 @@
-"""What stands between the command and a shell: words, lines of output, and signals."""
+"""Terminal: messages, lines of output, and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings of organisms, and windows of them aligned by the names of neurons."""
+"""Recordings, and windows of them aligned by neuron name."""
 
 import lazy_loader
 

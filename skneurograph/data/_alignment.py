@@ -1,4 +1,4 @@
-"""Recordings brought to common columns: read, averaged over classes and aligned on names."""
+"""Alignment of recordings to common columns, by neuron name or class."""
 
 from __future__ import annotations
 

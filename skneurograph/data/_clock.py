@@ -1,4 +1,4 @@
-"""The clock of a recording: what can be one, in seconds, and where it has gaps."""
+"""Time of each frame of a recording: validation, conversion to seconds, gaps."""
 
 from __future__ import annotations
 

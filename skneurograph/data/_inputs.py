@@ -1,4 +1,4 @@
-"""Read numbers, names, labels and groups from whatever container a user has them in.
+"""Conversion of numbers, names, labels and groups from any container to arrays.
 
 Masked entries, missing values (None, NaN, NaT, ``pandas.NA``) and bytes have one meaning
 everywhere: masked or missing numbers are NaN, missing names and labels are ``''``, a missing

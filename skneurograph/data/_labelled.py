@@ -1,4 +1,4 @@
-"""Take tables of pandas, xarray and pynapple apart: values, names and the order of the rows.
+"""Tables of pandas, xarray and pynapple: their values, names and order of rows.
 
 Neither xarray nor pynapple is imported: their objects are told by where their classes come from.
 """

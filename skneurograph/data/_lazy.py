@@ -1,4 +1,4 @@
-"""Windows that are cut when they are needed."""
+"""Lazy windows: an array-like that cuts windows on access."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["LazyWindows", "chunks_of_windows", "cut_windows"]
 
 
 class LazyWindows:
-    """Windows that are cut when they are needed: an array-like that copies no data.
+    """Lazy windows: an array-like that cuts windows on access and copies no data.
 
     Behaves like an array of shape ``(n_windows, n_neurons, n_times)`` towards
     scikit-learn's splitters, ``cross_validate`` and the estimators of this package.

@@ -1,4 +1,4 @@
-"""Whether single precision would lose the signal of some activity."""
+"""Choice between single and double precision for activity."""
 
 from __future__ import annotations
 

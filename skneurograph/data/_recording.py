@@ -1,4 +1,4 @@
-"""One organism, one session: the validated container that everything starts from."""
+"""Recording: neural activity of one organism in one session, validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut recordings into self-contained windows, aligned on the neurons' names."""
+"""Sliding windows over recordings, aligned by neuron name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["LazyWindows", "Windows", "average_classes", "sliding_windows"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Windows:
-    """Windows of several recordings with what scikit-learn needs beside them.
+    """Windows of several recordings, with targets, groups and neuron names.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ def sliding_windows(
     horizon: int = 1,
     lazy: bool = False,
 ) -> Windows:
-    """Cut recordings into overlapping windows, aligned on the neurons' names.
+    """Cut recordings into sliding windows, aligned by neuron name.
 
     A window never crosses recordings or gaps in time, and its target is read at its
     last frame (or after it, for ``target="next"``), so nothing of the future is used.

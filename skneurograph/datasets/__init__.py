@@ -1,4 +1,4 @@
-"""Recordings to start from: simulated worms and public data."""
+"""Data sets: simulated recordings with known graphs, connectomes, and NWB files."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Wiring tables: which cells have synapses with which."""
+"""Connectomes: synapse counts read from wiring tables."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Connectome:
         *,
         neurons: Iterable[str] | None = None,
     ) -> NDArray[np.float64]:
-        """Give the numbers of synapses between the neurons of a recording, in their order.
+        """Return the synapse counts between the neurons of a recording, in their order.
 
         Parameters
         ----------
@@ -134,7 +134,7 @@ class Connectome:
 
 
 def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
-    r"""Read a wiring table.
+    r"""Load a connectome from a wiring table.
 
     Parameters
     ----------

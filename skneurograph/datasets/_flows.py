@@ -1,4 +1,4 @@
-"""Simulated flow fields: states of a population and where each goes next."""
+"""Simulated flow fields: states of a population, and the next state of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STEP = 0.0025
 
 @dataclass(frozen=True, eq=False)
 class FlowFields:
-    """What functions that simulate flows return; ``X, groups = make_planar_flows()``.
+    """Simulated flow fields, as ``X, groups = make_planar_flows()`` unpacks them.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def make_planar_flows(
     frame_interval: float = 0.1,
     random_state: int | np.random.RandomState | None = None,
 ) -> FlowFields:
-    """Sample four flow fields in a plane: two that are constant and two vortices.
+    """Simulate four flow fields in a plane: two constant fields and two vortices.
 
     The first example of MARBLE [1]_: fields that an embedding should tell apart, and whose
     places where they look alike, far from a vortex's centre, it should put close together.

@@ -1,4 +1,4 @@
-"""What the simulators ask of their parameters."""
+"""Validation of the parameters of simulators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated physical systems whose interactions are known: springs and phase oscillators."""
+"""Simulated physical systems with known interactions: springs and Kuramoto oscillators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["InteractingSystems", "make_kuramoto", "make_springs"]
 
 @dataclass(frozen=True, eq=False)
 class InteractingSystems:
-    """What `make_springs` and `make_kuramoto` return; ``X, graphs = make_springs(100)``.
+    """Simulated interacting systems, as ``X, graphs = make_springs(100)`` unpacks them.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ def make_springs(
     limits: Limits | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> InteractingSystems:
-    """Simulate particles in a box, some pairs of which are connected by springs.
+    """Simulate particles in a box, some pairs connected by springs.
 
     The benchmark of neural relational inference [1]_: whether two particles are connected
     is a fair coin, different in every simulation, and must be told from their motion.
@@ -163,7 +163,7 @@ def make_kuramoto(
     limits: Limits | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> InteractingSystems:
-    """Simulate phase oscillators, some pairs of which are coupled.
+    """Simulate Kuramoto phase oscillators, some pairs coupled.
 
     The benchmark of neural relational inference [1]_ with the model of Kuramoto [2]_,
     ``dphi_i/dt = omega_i + sum_j k_ij sin(phi_i - phi_j)``, as it is written in [1]_:

@@ -1,4 +1,4 @@
-"""Simulated worms: recordings whose connectome is known."""
+"""Simulated calcium recordings of worms with a known connectome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True, eq=False)
 class SimulatedWorms:
-    """What `make_worms` returns; ``recordings, graph = make_worms()`` unpacks it.
+    """Simulated worms, as ``recordings, graph = make_worms()`` unpacks them.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the animal does: decoders of labels and of continuous behaviour."""
+"""Decoders: classify behaviour and regress continuous behaviour from windows of activity."""
 
 import lazy_loader
 

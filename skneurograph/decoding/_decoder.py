@@ -46,7 +46,7 @@ class Decoder(NetEstimator, ABC):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Train on windows.
+        """Fit the network to windows.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class ClassifierPart(ClassifierMixin):
         return target
 
     def predict_proba(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
-        """Probability of each class, averaged over the members of the ensemble.
+        """Predict the probability of each class, averaged over the members of the ensemble.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class ClassifierPart(ClassifierMixin):
         return torch.cat(parts).cpu().numpy()
 
     def predict(self, X: ArrayLike | LazyWindows) -> NDArray:
-        """Most probable label of each window.
+        """Predict the label of each window.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ class ClassifierPart(ClassifierMixin):
     def score(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Give the accuracy: the part of the windows whose label is predicted.
+        """Return the accuracy: the fraction of windows whose label is predicted.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class RegressorPart(RegressorMixin):
     def score(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Give the coefficient of determination, averaged over outputs.
+        """Return the coefficient of determination (R²), averaged over outputs.
 
         Parameters
         ----------

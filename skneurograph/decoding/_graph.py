@@ -1,4 +1,4 @@
-"""Decode behaviour through a graph inferred from the activity itself."""
+"""Decoding with a graph neural network on an inferred graph."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _GraphDecoder(GraphNet, Decoder):
 
 
 class GraphClassifier(ClassifierPart, _GraphDecoder):
-    """Tell behaviour from neural activity through a graph inferred from it.
+    """Classify behaviour with a graph neural network on an inferred graph.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
     directed graph over the recorded neurons is inferred from the encodings, messages
@@ -236,7 +236,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
 
 
 class GraphRegressor(RegressorPart, _GraphDecoder):
-    """Tell continuous behaviour from neural activity through a graph inferred from it.
+    """Regress continuous behaviour with a graph neural network on an inferred graph.
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
     directed graph over the recorded neurons is inferred from the encodings, messages

@@ -39,7 +39,7 @@ class _RecurrentDecoder(Decoder):
 
 
 class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
-    """Tell behaviour from neural activity with an LSTM or GRU over frames.
+    """Classify behaviour with a recurrent neural network (LSTM or GRU).
 
     The structure-agnostic baseline for the graph models: every frame is one vector of all
     neurons, a missing neuron (NaN) counts as zero, the mean of z-scored traces.
@@ -172,7 +172,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
 
 
 class RecurrentRegressor(RegressorPart, _RecurrentDecoder):
-    """Tell continuous behaviour from neural activity with an LSTM or GRU over frames.
+    """Regress continuous behaviour with a recurrent neural network (LSTM or GRU).
 
     The structure-agnostic baseline for the graph models: every frame is one vector of all
     neurons, a missing neuron (NaN) counts as zero, the mean of z-scored traces.

@@ -1,4 +1,4 @@
-"""Where the state of a population is: embeddings of flow fields and of evolving graphs."""
+"""Embeddings of population activity: flow fields (MARBLE), evolving connectivity (TAVRNN)."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What happens next: forecasts of every neuron, one step and many steps ahead."""
+"""Forecasters: predict the activity of every neuron, one or many steps ahead."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What forecasters share: targets with one column per neuron, rollouts, scores."""
+"""Shared parts of the forecasters: targets with one column per neuron, rollouts, scores."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ForecasterPart(RegressorMixin):
     def score(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Coefficient of determination of the forecasts (`metrics.masked_r2_score`).
+        """Return the coefficient of determination of the forecasts (`metrics.masked_r2_score`).
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Forecast every neuron over a graph that is inferred from the activity itself."""
+"""Forecasting with a graph neural network on an inferred graph."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["GraphForecaster"]
 
 
 class GraphForecaster(GraphNet, NetForecaster):
-    """Forecast neural activity through a graph inferred from it.
+    """Forecast neural activity with a graph neural network on an inferred graph.
 
     After Wang et al. [1]_: the last frames of each neuron are encoded by a shared network,
     a directed graph over the recorded neurons is inferred, messages pass over it, and the

@@ -1,4 +1,4 @@
-"""Linear dynamics in closed form: what a neuron's own past tells, and what the others' adds."""
+"""Linear dynamics in closed form: an autoregression per neuron, and a ridge coupling."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ __all__ = ["MLPForecaster"]
 
 
 class MLPForecaster(NetForecaster):
-    """Forecast all neurons with a perceptron on their last frames.
+    """Forecast neural activity with a multilayer perceptron on the last frames.
 
     A structure-agnostic baseline for the graph model: one hidden layer reads the last frames
     of all neurons at once and gives the change of each, beside its own autoregression in

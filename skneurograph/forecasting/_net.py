@@ -1,4 +1,4 @@
-"""What forecasters with a net share: rollouts in training, and plain targets."""
+"""Shared parts of the neural-network forecasters: rollouts in training, plain targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forecast that nothing changes: what every forecaster has to beat."""
+"""Forecasting by persistence: the last frame, repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["PersistenceForecaster"]
 
 
 class PersistenceForecaster(StepForecaster):
-    """Forecast that every neuron stays as it is in the last frame of the window.
+    """Forecast by persistence: repeat the last frame of the window.
 
     The least that a forecaster has to beat; at one step it is hard to beat, since calcium
     is slow. A target other than the following frame is predicted by its training mean.

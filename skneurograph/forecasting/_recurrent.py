@@ -17,7 +17,7 @@ __all__ = ["RecurrentForecaster"]
 
 
 class RecurrentForecaster(NetForecaster):
-    """Forecast all neurons with an LSTM or GRU over frames.
+    """Forecast neural activity with a recurrent neural network (LSTM or GRU).
 
     A structure-agnostic baseline for the graph model: every frame is one vector of all
     neurons, and the change of each is read from the state, beside its own autoregression

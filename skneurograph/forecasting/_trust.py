@@ -1,4 +1,4 @@
-"""How far forecasts are trusted to return to a level, and to leave the last frame."""
+"""Drifting baselines: how far forecasts may revert to a level and leave the last frame."""
 
 from __future__ import annotations
 

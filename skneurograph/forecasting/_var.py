@@ -30,7 +30,7 @@ __all__ = ["VARForecaster"]
 
 
 class VARForecaster(StepForecaster):
-    """Forecast every neuron linearly from the frames before: a vector autoregression.
+    """Forecast neural activity by vector autoregression (VAR).
 
     The change of each neuron is first explained by its own frames (an autoregression,
     shrunk a little to that of all neurons together), and what remains by the frames of all

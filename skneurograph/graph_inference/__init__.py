@@ -1,4 +1,4 @@
-"""Who talks to whom: graphs of neurons inferred from their activity."""
+"""Graph inference: functional and directed connectivity from neural activity."""
 
 import lazy_loader
 

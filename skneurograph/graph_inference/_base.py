@@ -1,4 +1,4 @@
-"""What all estimators of graphs share: windows in, graphs and edge features out."""
+"""Base class of the graph estimators: windows in, graphs and edge features out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region"
 
 
 class GraphTransformer(TransformerMixin, BaseEstimator):
-    """Infer who influences whom; the method is up to the class.
+    """Base class of transformers that infer graphs from activity.
 
     A class gives `_learn`, which sets ``graph_``, and either `_window_graphs` (called with
     windows in which every neuron is recorded) or `_graph_chunks` as a whole.
@@ -64,7 +64,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
-        """Give the graph of each window as one row of edge features.
+        """Return the graph of each window as one row of edge features.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Matrices of all pairs of many neurons, block by block: no copies, and in the cache."""
+"""All-pairs matrices of many neurons, computed block by block without copies."""
 
 from __future__ import annotations
 

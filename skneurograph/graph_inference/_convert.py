@@ -1,4 +1,4 @@
-"""Graphs as other libraries hold them."""
+"""Convert inferred graphs to networkx and PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["to_networkx", "to_pyg"]
 def to_networkx(
     graph: ArrayLike, *, neurons: Sequence[str] | None = None, threshold: float | None = None
 ) -> Any:
-    """Turn a graph into one of networkx.
+    """Convert a graph to networkx.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def to_pyg(
     features: ArrayLike | None = None,
     neurons: Sequence[str] | None = None,
 ) -> Any:
-    """Turn a graph into one of PyTorch Geometric.
+    """Convert a graph to PyTorch Geometric.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Functional connectivity: who is active together."""
+"""Functional connectivity by correlation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LEAST_FRAMES = 3
 
 
 class CorrelationGraph(GraphTransformer):
-    """Functional connectivity: how strongly the activity of two neurons goes together.
+    """Functional connectivity by correlation (Pearson or Spearman), with or without a lag.
 
     Parameters
     ----------

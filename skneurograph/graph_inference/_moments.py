@@ -1,4 +1,4 @@
-"""Moments of single neurons over windows, and how many of the frames tell something new."""
+"""Moments of single neurons over windows, and the effective number of independent frames."""
 
 from __future__ import annotations
 

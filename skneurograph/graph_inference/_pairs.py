@@ -1,4 +1,4 @@
-"""Products of pairs of neurons, each pair over the frames that hold both."""
+"""Pairwise products of neurons, each over the frames in which both are recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial correlation: what two neurons share beyond all others."""
+"""Functional connectivity by partial correlation (Ledoit-Wolf or graphical lasso)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEAST_EIGENVALUE = 1e-4
 
 
 class PartialCorrelationGraph(GraphTransformer):
-    """Correlation of two neurons beyond what all other recorded neurons tell of both.
+    """Functional connectivity by partial correlation, conditional on all other recorded neurons.
 
     Parameters
     ----------

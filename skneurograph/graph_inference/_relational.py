@@ -1,4 +1,4 @@
-"""Neural relational inference: the graph by which the next frames are predicted best."""
+"""Neural relational inference (NRI): edges that best predict the next frames."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ANNEALING = 0.5
 
 
 class RelationalGraph(GraphTransformer, NetEstimator):
-    """Whom each neuron must listen to for its next frames to be predictable.
+    """Directed connectivity by neural relational inference (NRI).
 
     Neural relational inference [1]_, trained without labels: an encoder reads a window and
     gives each ordered pair of neurons a distribution over edge types; a decoder predicts

@@ -1,4 +1,4 @@
-"""Vector autoregression: whose past tells the future of whom."""
+"""Directed connectivity by vector autoregression (VAR, Granger)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEAST_RESIDUAL = 1e-12
 
 
 class VARGraph(GraphTransformer):
-    r"""Whose past tells the next frame of whom, beyond what the others' pasts tell.
+    r"""Directed connectivity by vector autoregression (Granger).
 
     Every neuron's next frame is predicted linearly from the ``order`` frames before of all
     recorded neurons, its own included.

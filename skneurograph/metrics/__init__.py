@@ -1,4 +1,4 @@
-"""Scores that scikit-learn lacks: of forecasts with missing neurons, of graphs, of embeddings."""
+"""Metrics for forecasts with missing neurons, inferred graphs and embeddings."""
 
 import lazy_loader
 

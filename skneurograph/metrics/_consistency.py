@@ -1,4 +1,4 @@
-"""Whether the embeddings of several animals are the same up to a linear map."""
+"""Consistency of embeddings across animals, up to a linear map."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NUMBERS = "fiub"
 
 
 class Consistency(NamedTuple):
-    """How well the embedding of each animal predicts that of each other one.
+    """R² with which the embedding of each animal predicts that of each other one.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def consistency(
     cv: Any = None,
     normalize: bool = False,
 ) -> Consistency:
-    """Tell whether animals have the same embedding up to a linear map.
+    """Compute the consistency of embeddings across animals, up to a linear map.
 
     For every ordered pair of animals, the embedding of one is predicted from that of the
     other by least squares with an intercept, after their points were aligned.

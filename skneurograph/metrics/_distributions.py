@@ -1,4 +1,4 @@
-"""How far apart clouds of points lie, such as the embeddings of several conditions."""
+"""Distances between distributions, such as the embeddings of several conditions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def distribution_distances(
     regularization: float = 0.05,
     random_state: int | np.random.RandomState | None = None,
 ) -> DistributionDistances:
-    """Tell how far apart the embedded points of several conditions lie.
+    """Compute distances between the distributions of embedded points of several conditions.
 
     The Wasserstein-2 distance is the root of the mean squared length of the ways by which
     the points of one group move onto those of another if they move as little as possible.

@@ -1,4 +1,4 @@
-"""How well an inferred graph finds the edges of a true one."""
+"""Scores of an inferred graph against the true one: AUROC, average precision, null."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METRICS: dict[str, Metric] = {"auroc": roc_auc_score, "average_precision": aver
 
 
 def edge_auroc(true_graph: ArrayLike, graph: ArrayLike, *, absolute: bool = True) -> float:
-    """Area under the ROC curve of telling connected pairs from others.
+    """Compute the area under the ROC curve (AUROC) of detecting edges.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def edge_auroc(true_graph: ArrayLike, graph: ArrayLike, *, absolute: bool = True
 def edge_average_precision(
     true_graph: ArrayLike, graph: ArrayLike, *, absolute: bool = True
 ) -> float:
-    """Average precision of the strongest pairs being connected.
+    """Compute the average precision of detecting edges.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def edge_average_precision(
 
 @dataclass(frozen=True)
 class EdgeNull:
-    """A score beside those of graphs with the same degrees.
+    """Score of a graph, with the null scores of rewired graphs of the same degrees.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ def edge_permutation_null(
     absolute: bool = True,
     random_state: int | np.random.RandomState | None = None,
 ) -> EdgeNull:
-    """Score a graph against rewired truths in which every neuron keeps its degrees.
+    """Score a graph against a null of rewired true graphs that keep all degrees.
 
     A graph that knows which neurons have many partners scores above chance without knowing
     which ones. The rewired truths keep the number of senders and of receivers of each

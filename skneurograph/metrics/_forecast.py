@@ -1,4 +1,4 @@
-"""Errors of forecasts in which some neurons were not recorded."""
+"""Forecast errors that skip missing neurons: masked mean squared error and R²."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def masked_mean_squared_error(
     sample_weight: ArrayLike | None = None,
     by: By = None,
 ) -> float | NDArray[np.float64]:
-    """Mean squared error over the neurons that were recorded.
+    """Compute the mean squared error over the neurons that were recorded.
 
     The error of each neuron at each horizon is averaged over the windows in which it was
     recorded; the mean over neurons and horizons then counts each of them once.
@@ -69,7 +69,7 @@ def masked_r2_score(
     sample_weight: ArrayLike | None = None,
     by: By = None,
 ) -> float | NDArray[np.float64]:
-    """Coefficient of determination over the neurons that were recorded.
+    """Compute the coefficient of determination (R²) over the neurons that were recorded.
 
     Each neuron at each horizon is held against its own mean over the windows in which it
     was recorded; the mean over neurons and horizons then counts each of them once.

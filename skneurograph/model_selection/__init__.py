@@ -1,4 +1,4 @@
-"""Compare estimators honestly: whole organisms held out, every fold shown."""
+"""Model selection: comparison on held-out organisms, splits in time, scorers, paired tests."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""What `compare` is given, read and checked before anything is fitted."""
+"""Validation of the arguments of `compare`, before anything is fitted."""
 
 from __future__ import annotations
 

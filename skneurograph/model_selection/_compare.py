@@ -1,4 +1,4 @@
-"""Several estimators on one split, every fold kept, paired statistics."""
+"""Compare several estimators by cross-validation on the same folds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def compare(
     verbose: int | None = None,
     on_result: Callable[[pd.DataFrame], None] | None = None,
 ) -> Comparison:
-    """Score several estimators on the same folds, by default one organism at a time.
+    """Compare estimators by cross-validation on the same folds, by default on held-out organisms.
 
     Every estimator is cloned and fitted on the training windows of each fold only.
     ``groups`` are passed to the estimators that request them, so that early stopping holds

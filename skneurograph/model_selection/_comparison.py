@@ -1,4 +1,4 @@
-"""The table of a comparison: every fold, its summary, its tests, its picture."""
+"""Result of a comparison: scores of every fold, summary, paired tests, plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model on one fold: fitted, scored, and its rows of the table."""
+"""Fit and score one model on one fold, and make its rows of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folds of a comparison: positions of windows, whatever the splits were given as."""
+"""Folds of a comparison, as positions of windows, from any kind of splitter."""
 
 from __future__ import annotations
 

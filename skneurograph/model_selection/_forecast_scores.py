@@ -1,4 +1,4 @@
-"""Scorers of forecasts, one frame or many frames ahead."""
+"""Scorers of forecasts, by horizon."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ForecastScorer:
 
 
 def forecast_scorers(horizons: Sequence[int] = (1, 16)) -> dict[str, ForecastScorer]:
-    """Give scorers of forecasts by name, for the ``scoring`` of `compare` and searches.
+    """Return scorers of forecasts by name, for ``scoring`` in `compare` and grid searches.
 
     Parameters
     ----------

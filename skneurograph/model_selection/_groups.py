@@ -1,4 +1,4 @@
-"""Groups reach the estimators that ask for them, also while a scorer calls ``predict``."""
+"""Routing of groups to the estimators that request them, in scorers as well."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _METHODS = (
 
 @dataclass(frozen=True)
 class GroupScorer:
-    """Score estimators that need the group of each window to predict.
+    """Scorer that passes groups to ``predict``, for estimators that need them.
 
     scikit-learn's scorers call ``predict(X)``; the groups that a cross-validation or a
     search was given end there, and a pipeline with `MARBLE` or `TAVRNN` predicts without
@@ -92,7 +92,7 @@ class GroupScorer:
             return float(scorer(estimator, X, y))
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Ask scikit-learn for groups."""
+        """Request groups from scikit-learn."""
         request = MetadataRequest(owner=self)
         request.score.add_request(param="groups", alias=True)
         return request

@@ -1,4 +1,4 @@
-"""What counts as a number among arguments: those of numpy too, booleans never."""
+"""Checks for integers and numbers in arguments (numpy's too, booleans never)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notice splits whose training and test windows share frames."""
+"""Warn of splits that leak: training and test windows that share frames."""
 
 from __future__ import annotations
 

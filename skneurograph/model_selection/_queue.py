@@ -1,4 +1,4 @@
-"""The order of fits, and how long the rest will take."""
+"""Order of the fits, and an estimate of the time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split the windows of each organism in time, with a gap."""
+"""Cross-validation splitter in time, with a gap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["TemporalSplit"]
 
 
 class TemporalSplit(BaseCrossValidator):
-    """Train on the first part of each organism's windows, test on the last part.
+    """Split in time: train on the first part of each organism, test on the last, with a gap.
 
     Windows overlap, so the windows between the two parts that share frames with the test
     part are left out. Windows must be in order of time within each group, as
@@ -50,7 +50,7 @@ class TemporalSplit(BaseCrossValidator):
     def split(
         self, X: Any, y: Any = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Give the one split.
+        """Yield the one split.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class TemporalSplit(BaseCrossValidator):
         yield np.concatenate(train), np.concatenate(test)
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Give the number of splits, 1."""
+        """Return the number of splits, 1."""
         return 1
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""A paired test that knows that folds share training data."""
+"""Paired test corrected for folds that share training data (Nadeau and Bengio)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PairedTest(NamedTuple):
 def corrected_paired_test(
     differences: ArrayLike, test_train_ratio: float, *, confidence: float = 0.95
 ) -> PairedTest:
-    """Test whether the mean difference of two models over folds is zero.
+    """Compare two models over folds by the corrected paired t-test (Nadeau and Bengio).
 
     Folds of a cross-validation share most of their training data, so their differences
     are correlated and the ordinary paired t-test finds too much. Nadeau and Bengio [1]_

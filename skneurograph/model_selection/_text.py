@@ -1,4 +1,4 @@
-"""A comparison as a table to read."""
+"""A comparison as a text table."""
 
 from __future__ import annotations
 

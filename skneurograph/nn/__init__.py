@@ -1,4 +1,4 @@
-"""Torch modules; nothing of scikit-learn in them."""
+"""PyTorch modules, independent of scikit-learn."""
 
 from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
 from skneurograph.nn._flow import ContrastiveFlow, FlowEncoder, TimeGrid

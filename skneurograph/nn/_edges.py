@@ -1,4 +1,4 @@
-"""Graphs inferred from identities or from encodings, for each member of an ensemble."""
+"""Edge models: graphs inferred from identities or from encodings of neurons."""
 
 from __future__ import annotations
 

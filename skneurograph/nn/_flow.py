@@ -1,4 +1,4 @@
-"""Embed what is seen of a flow, so that what belongs together lies together."""
+"""Network and contrastive loss of MARBLE."""
 
 from __future__ import annotations
 

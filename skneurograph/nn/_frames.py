@@ -1,4 +1,4 @@
-"""Forecast frame by frame: what every net that rolls out its own predictions shares."""
+"""Forecasting frame by frame: networks that roll out their own predictions."""
 
 from __future__ import annotations
 

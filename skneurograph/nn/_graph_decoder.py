@@ -1,4 +1,4 @@
-"""From a window of neural activity to an output, through a graph inferred on the way."""
+"""Graph neural network that decodes a window of neural activity over an inferred graph."""
 
 from __future__ import annotations
 

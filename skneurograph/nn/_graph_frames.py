@@ -1,4 +1,4 @@
-"""Forecast frame by frame over a graph inferred from the window."""
+"""Graph neural network that forecasts frame by frame over a graph inferred from the window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of the networks: members, missing neurons, identities, pooling, dropout."""
+"""Layers: ensemble members, missing neurons, identities, pooling, dropout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of all pairs of neurons that never hold one feature vector per pair."""
+"""Scores of all pairs of neurons, without a feature vector per pair."""
 
 from __future__ import annotations
 

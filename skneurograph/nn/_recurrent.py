@@ -1,4 +1,4 @@
-"""A recurrent network over the frames of a window: the structure-agnostic baseline."""
+"""Recurrent network (LSTM, GRU) over the frames of a window: the structure-agnostic baseline."""
 
 from __future__ import annotations
 

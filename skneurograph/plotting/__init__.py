@@ -1,4 +1,4 @@
-"""Pictures of comparisons, graphs and embeddings, as Display classes in scikit-learn's style."""
+"""Plots of comparisons, forecasts, graphs and embeddings, as scikit-learn-style displays."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Every fold of every model in one picture."""
+"""Plot of a comparison: scores of every model on every fold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ComparisonDisplay"]
 
 
 class ComparisonDisplay:
-    """Scores of several models on the same folds: a line per organism, a bar per mean.
+    """Plot of a comparison: a line per held-out organism, a bar per mean.
 
     Parameters
     ----------

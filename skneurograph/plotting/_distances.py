@@ -1,4 +1,4 @@
-"""Conditions as points on a map of their distances."""
+"""Map of conditions by multidimensional scaling (MDS) of their distances."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["DistanceDisplay"]
 
 
 class DistanceDisplay:
-    """Map of conditions on which near ones are alike, by multidimensional scaling.
+    """Map of conditions by multidimensional scaling (MDS) of their distances.
 
     Distances between more than three groups rarely fit on a plane. The stress says how
     badly they fit: the root of the squared errors of the distances on the map relative to
@@ -124,7 +124,7 @@ class DistanceDisplay:
         value_name: str | None = None,
         ax: Any = None,
     ) -> Self:
-        """Measure how far apart the points of each group lie, and draw that.
+        """Compute the distances between the groups of an embedding, and draw them.
 
         Parameters
         ----------

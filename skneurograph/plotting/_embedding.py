@@ -1,4 +1,4 @@
-"""Points of an embedding, coloured by what the animal did."""
+"""Scatter plot of an embedding, coloured by behaviour or by group."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNKNOWN = "0.8"
 
 
 class EmbeddingDisplay:
-    """Embedded points in two or three dimensions, coloured by a variable or by groups.
+    """Scatter plot of an embedding in two or three dimensions, coloured by a variable or group.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How forecasts get worse the further they reach."""
+"""Plot of forecast errors by horizon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ForecastDisplay"]
 
 
 class ForecastDisplay:
-    """Errors of forecasts by horizon, a line for each model.
+    """Plot of forecast errors by horizon, a line for each model.
 
     Parameters
     ----------

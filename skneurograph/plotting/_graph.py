@@ -1,4 +1,4 @@
-"""A weighted, directed graph of neurons as a picture."""
+"""Plot of a graph of neurons as an adjacency matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_NAMES = 60
 
 
 class GraphDisplay:
-    """Adjacency matrix of a graph: receivers down, senders across; never recorded is grey.
+    """Plot of an adjacency matrix: receivers in rows, senders in columns, missing pairs grey.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From recordings to what an estimator reads: rates of spikes, transformers that know windows."""
+"""Preprocessing: firing rates from spikes, and scaling, imputation and PCA of windows."""
 
 import lazy_loader
 

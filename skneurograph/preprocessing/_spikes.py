@@ -1,4 +1,4 @@
-"""Firing rates from binned spikes."""
+"""Firing rates from binned spike counts."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def smooth_spikes(
     kernel: Literal["gaussian", "causal_gaussian"] = "gaussian",
     unit: Literal["hz", "count"] = "hz",
 ) -> Any:
-    """Turn binned spikes into firing rates by convolution with a Gaussian.
+    """Estimate firing rates from binned spike counts by Gaussian smoothing.
 
     Every spike of a bin counts. At the edges the kernel is divided by the part of it that
     lies inside, so that a constant rate stays constant.

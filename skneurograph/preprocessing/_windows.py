@@ -1,4 +1,4 @@
-"""Transformers that know windows, and the flattened baseline built from them."""
+"""Transformers of windows (flatten, scale, impute, PCA), and baselines built with them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
 
 
 class FlattenWindows(_WindowTransformer):
-    """Lay each window out as one row, so that any scikit-learn estimator can read it.
+    """Flatten each window to one row of features, for any scikit-learn estimator.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ class WindowScaler(_WindowsToWindows):
 
 
 class WindowImputer(_WindowsToWindows):
-    """Fill in missing neurons, for estimators that do not know NaN.
+    """Impute missing neurons, for estimators that do not accept NaN.
 
     A neuron with any NaN in a window is missing in that window as a whole.
 
@@ -431,7 +431,7 @@ def make_baseline(
     n_components: int | None = None,
     neurons: Iterable[str] | None = None,
 ) -> Pipeline:
-    """Turn any scikit-learn classifier or regressor into a decoder of windows.
+    """Make a baseline: any scikit-learn classifier or regressor on flattened windows.
 
     Missing neurons are filled with their mean, windows are flattened to one row, features
     are scaled to unit variance, and the estimator follows.

@@ -1,4 +1,4 @@
-"""Read Recordings from Neurodata Without Borders (NWB) files."""
+"""Read recordings from Neurodata Without Borders (NWB) files."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Behaviour of NWB files at the frames of a recording: labels and covariates."""
+"""Behaviour from NWB files: labels and covariates at the frames of a recording."""
 
 from __future__ import annotations
 

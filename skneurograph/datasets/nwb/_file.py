@@ -1,4 +1,4 @@
-"""Open a file of Neurodata Without Borders and find what it holds."""
+"""Open NWB files and list their contents."""
 
 from __future__ import annotations
 

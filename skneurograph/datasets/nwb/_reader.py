@@ -1,4 +1,4 @@
-"""Recordings from files of Neurodata Without Borders."""
+"""Read a recording from an NWB file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read_nwb(
     covariates: Iterable[str] | Mapping[str, str] | None = None,
     organism: str | None = None,
 ) -> Recording:
-    """Read the recording of one organism from a Neurodata Without Borders file.
+    """Read the recording of one organism from a Neurodata Without Borders (NWB) file.
 
     Nothing has to be named where the file leaves no choice; where it does, an error lists
     the candidates. Whatever is named is given by its name in the file, or by as much of

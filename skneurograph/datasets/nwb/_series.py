@@ -1,4 +1,4 @@
-"""Read time series of NWB files in their units, and bring them to the frames of a recording."""
+"""Time series of NWB files, in their units, resampled to the frames of a recording."""
 
 from __future__ import annotations
 

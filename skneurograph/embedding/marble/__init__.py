@@ -1,4 +1,4 @@
-"""MARBLE: local flow fields over neural manifolds, embedded so that conditions compare."""
+"""MARBLE: embed local flow fields over neural manifolds, comparably across conditions."""
 
 import lazy_loader
 

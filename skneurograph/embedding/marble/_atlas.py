@@ -1,4 +1,4 @@
-"""The manifolds of all groups, and the features of their points."""
+"""One manifold for each group, and the features of its points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MARBLE: local flow fields of neural manifolds, embedded."""
+"""MARBLE: embedding of local flow fields over neural manifolds."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ _SHARED = (
 
 
 class MARBLE(TransformerMixin, BaseEstimator):
-    """Where the state of a population is, and where it goes from there.
+    """Embed local flow fields over neural manifolds, without labels (MARBLE).
 
-    Unsupervised embedding of local flow fields over neural manifolds [1]_. Every window is a
-    state, its last frame but one, with a vector, the change to the last frame. The states of a
-    condition or animal (``groups``) make a graph of neighbours, over which the vectors are
-    diffused and derived, so that each point knows the flow around it. A small network, shared
-    by all groups, maps that to ``n_components`` such that points that belong together lie
+    The method is that of Gosztolai et al. [1]_. Every window is a state, its last frame but
+    one, with a vector, the change to the last frame. The states of a condition or animal
+    (``groups``) make a graph of neighbours, over which the vectors are diffused and
+    derived, so that each point knows the flow around it. A small network, shared by all
+    groups, maps that to ``n_components`` such that points that belong together lie
     together: points with like dynamics, from whatever condition, have like embeddings. How
     far two conditions are apart is then a distance between distributions
     (`metrics.distribution_distances`).
@@ -273,7 +273,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         y: Any = None,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Learn the embedding of the flow of windows.
+        """Fit the embedding to the flow of windows.
 
         Parameters
         ----------
@@ -405,7 +405,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         y: Any = None,
         groups: ArrayLike | None = None,
     ) -> NDArray[np.floating]:
-        """Learn the embedding and embed the same windows; the same as one after the other.
+        """Fit the embedding and embed the same windows, as ``fit`` and then `transform` would.
 
         Parameters
         ----------

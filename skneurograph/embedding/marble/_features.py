@@ -1,4 +1,4 @@
-"""What the network reads of a flow: coordinates, or what no rotation changes."""
+"""Features of a flow for the network: coordinates, or rotation-invariant inner products."""
 
 from __future__ import annotations
 

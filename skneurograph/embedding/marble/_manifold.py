@@ -1,4 +1,4 @@
-"""One manifold of states with a flow over it, and what its points see of that flow."""
+"""A manifold of states with a flow over it, and the local flow at its points."""
 
 from __future__ import annotations
 

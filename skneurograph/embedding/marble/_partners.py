@@ -1,4 +1,4 @@
-"""Which points belong together when flows are embedded by contrast."""
+"""Positive pairs of the contrastive loss: points along the flow, or neighbours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TAVRNN: evolving functional connectivity, embedded for the population and each neuron."""
+"""TAVRNN: embed evolving functional connectivity, of the population and of each neuron."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""TAVRNN: evolving functional connectivity, embedded."""
+"""TAVRNN: embedding of evolving functional connectivity."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _CHUNK_ELEMENTS = 20_000_000
 
 
 class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Follow a population through its evolving functional connectivity.
+    """Embed evolving functional connectivity with a variational graph RNN (TAVRNN).
 
     Windows in order of time are snapshots of a graph whose edges are correlations between
     neurons. A variational graph recurrent network with temporal attention [1]_ embeds every
@@ -338,7 +338,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> NDArray[np.floating]:
-        """Learn from windows and embed them, as ``fit`` and then `transform` would."""
+        """Fit the embedding and embed the same windows, as ``fit`` and then `transform` would."""
         return self.fit(X, y, groups=groups).transform(X, groups=groups)
 
     @usual_torch()
@@ -408,7 +408,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def score(
         self, X: ArrayLike | LazyWindows, y: Any = None, groups: ArrayLike | None = None
     ) -> float:
-        """Give the evidence lower bound of the windows, the higher, the better.
+        """Return the evidence lower bound of the windows; higher is better.
 
         Parameters
         ----------
@@ -440,7 +440,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return total / n_seen
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
-        """Give the graph of each window: correlations, cleaned and thresholded.
+        """Return the graph of each window: denoised and thresholded correlations.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Windows as the network of snapshots reads them."""
+"""From windows to the inputs of the network: graphs and features of neurons."""
 
 from __future__ import annotations
 

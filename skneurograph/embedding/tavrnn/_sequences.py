@@ -1,4 +1,4 @@
-"""Sequences of snapshots, cut into pieces for training and put side by side."""
+"""Sequences of snapshots, cut into pieces and batched for training."""
 
 from __future__ import annotations
 

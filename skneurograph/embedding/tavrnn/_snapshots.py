@@ -1,4 +1,4 @@
-"""From windows to snapshots: lengths, functional connectivity, activity of the neurons."""
+"""From windows to snapshots: functional connectivity and activity of the neurons."""
 
 from __future__ import annotations
 

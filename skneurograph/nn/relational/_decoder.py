@@ -1,4 +1,4 @@
-"""Decoders of neural relational inference: from a graph and a frame to those that follow."""
+"""Decoders of neural relational inference: from a graph and past frames to the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages between neurons: a network per pair, with and without holding the pairs.
+"""Message passing between neurons, with or without a feature vector per pair.
 
 A graph of several edge types is given as weights ``(n_windows, n_types, n_receivers,
 n_candidates)``. The candidates of a receiver are all neurons, or with ``neighbors``

@@ -1,4 +1,4 @@
-"""Neural relational inference: a variational autoencoder whose code is a graph."""
+"""Neural relational inference: a variational autoencoder whose latent is a graph."""
 
 from __future__ import annotations
 

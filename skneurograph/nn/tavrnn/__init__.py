@@ -1,4 +1,4 @@
-"""TAVRNN: a variational recurrent network over snapshots of a graph, with attention in time."""
+"""TAVRNN: a variational graph recurrent network with temporal attention over snapshots."""
 
 from skneurograph.nn.tavrnn._model import SnapshotModel
 from skneurograph.nn.tavrnn._snapshots import edge_likelihood, join_history

@@ -1,4 +1,4 @@
-"""A step from snapshot to snapshot: posterior, graph GRU and temporal attention."""
+"""One step of the TAVRNN: posterior, graph GRU and temporal attention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products that a step from snapshot to snapshot is made of, and their gradients.
+"""Matrix products of one step of the TAVRNN, and their gradients.
 
 A single sequence needs no batched product.
 """

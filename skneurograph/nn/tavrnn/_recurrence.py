@@ -1,4 +1,4 @@
-"""The recurrence over snapshots, with its gradient written out.
+"""Recurrence of the TAVRNN over snapshots, with a hand-written gradient.
 
 A step is made of some thirty small products and element-wise maps; recording each of them
 for automatic differentiation costs more than computing it. Written out, what does not
