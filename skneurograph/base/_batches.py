@@ -56,7 +56,7 @@ class TrainingData:
 
 
 class BatchSource(Protocol):
-    """What `train` reads: `TrainingData`, or data that make batches in a way of their own."""
+    """What `train` reads: `TrainingData`, or data with their own way of making batches."""
 
     def __len__(self) -> int: ...
 
@@ -66,7 +66,7 @@ class BatchSource(Protocol):
     def batches(
         self, batch_size: int, device: torch.device, rng: np.random.Generator | None
     ) -> Iterable[Any]:
-        """Give inputs of the module, and its target with a weight for each entry of the loss."""
+        """Yield inputs of the module, and its target with a weight for each entry of the loss."""
 
 
 def steps_per_epoch(n_windows: int, batch_size: int, least: int = _MIN_STEPS_PER_EPOCH) -> int:

@@ -108,7 +108,7 @@ def column_names(value: Any) -> list[str] | None:
 
 
 def read_numeric_target(y: Any, what: str = "y") -> Any:
-    """Give numbers with NaN where they are masked or missing; others are left to the checks."""
+    """Return numbers with NaN where they are masked or missing; others are left to the checks."""
     y = unmasked(y)
     if y is None or not (isinstance(y, (list, tuple)) or hasattr(y, "__array__")):
         return y
@@ -119,7 +119,7 @@ def read_numeric_target(y: Any, what: str = "y") -> Any:
 
 
 def read_target_labels(y: Any, what: str = "y") -> Any:
-    """Give the label of each window as an array: none missing, bytes read as text.
+    """Return the label of each window as an array: none missing, bytes read as text.
 
     Raises
     ------

@@ -15,7 +15,7 @@ PROCESS = threading.RLock()
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
-    """Turn ``"auto"`` into CUDA where there is one, and anything else into a device."""
+    """Return the torch device: for ``"auto"``, CUDA where there is one."""
     if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -58,6 +58,6 @@ def require_memory(n_bytes: float, what: str, remedy: str) -> None:
 
 
 def in_words(n_bytes: float) -> str:
-    """Give a size as a person would: ``80 GB``."""
+    """Format a size for a message: ``80 GB``."""
     gigabytes = n_bytes / 1e9
     return f"{gigabytes:,.0f} GB" if gigabytes >= 10 else f"{gigabytes:.1f} GB"

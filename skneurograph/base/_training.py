@@ -23,7 +23,7 @@ __all__ = ["TrainingOptions", "keep_record", "loss_curve", "train"]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train: the parameters that all estimators share.
+    """Training parameters that all estimators share.
 
     ``undecayed`` names parameters of the module (patterns are allowed) that weight decay
     leaves alone.
@@ -291,6 +291,6 @@ def keep_record(estimator: Any) -> None:
 
 
 def loss_curve(net: NeuralNet) -> NDArray[np.float64]:
-    """Give the training loss of each epoch that was completed."""
+    """Return the training loss of each epoch that was completed."""
     losses = (epoch.get("train_loss") for epoch in net.history)
     return np.array([loss for loss in losses if loss is not None], dtype=np.float64)

@@ -9,7 +9,7 @@ __all__ = ["power_of_two"]
 
 
 def power_of_two(largest: ArrayLike) -> NDArray[np.float64]:
-    """Give the power of two at or below each magnitude, and 1 for zero.
+    """Return the power of two at or below each magnitude, and 1 for zero.
 
     Dividing by a power of two, and multiplying by it again, changes no bit of an ordinary number.
     """

@@ -228,7 +228,7 @@ def _check_shape(estimator: BaseEstimator, shape: tuple[int, ...], *, reset: boo
 def check_identities(
     identities: str | Sequence[int] | NDArray[np.integer], n_neurons: int
 ) -> NDArray[np.intp]:
-    """Turn the ``identities`` parameter into one integer per neuron, -1 for anonymous.
+    """Validate ``identities``: one integer per neuron, -1 for anonymous ones.
 
     Raises
     ------
@@ -301,7 +301,7 @@ def neuron_names(estimator: BaseEstimator, given: ArrayLike | None) -> list[str]
 
 
 def recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
-    """Give the neurons that some window holds; warn about windows that hold none.
+    """Return the neurons that some window holds; warn about windows that hold none.
 
     Raises
     ------

@@ -23,7 +23,7 @@ LAST_PART = 0.3
 
 
 def find_files(given: Sequence[Path]) -> list[Path]:
-    """Give the recordings among files, folders and patterns, each file once.
+    """Return the recordings among files, folders and patterns, each file once.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def _read(file: Path) -> Recording:
 
 
 def _labels_to_drop(recordings: Sequence[Recording], given: Sequence[str]) -> list[Any] | None:
-    """Give labels as the recordings have them: numbers and booleans, where they are."""
+    """Return labels as the recordings have them: numbers and booleans, where they are."""
     labels = {
         spelling: label
         for recording in recordings

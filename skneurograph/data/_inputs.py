@@ -39,7 +39,7 @@ class InputError(ValueError):
 
 
 def unmasked(value: Any) -> Any:
-    """Give a masked array, or a list of them, as an array with NaN where it is masked.
+    """Return a masked array, or a list of them, as an array with NaN where it is masked.
 
     Anything else comes back as it is. Masked integers become floats; masked text and other
     objects become None.
@@ -253,7 +253,7 @@ def read_groups(
 
 
 def plain_array(value: Any, what: str, expected: str) -> NDArray:
-    """Give an array of whatever it holds; what is masked is NaN or None.
+    """Return an array of whatever it holds; what is masked is NaN or None.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def plain_array(value: Any, what: str, expected: str) -> NDArray:
 
 
 def _as_array(value: Any, what: str, expected: str) -> NDArray:
-    """Give a plain array: masks and missing values kept as such, bytes decoded."""
+    """Return a plain array: masks and missing values kept as such, bytes decoded."""
     array = plain_array(value, what, expected)
     if array.dtype.kind == "O" and array.ndim == 0:
         raise InputError(what, type(value).__name__, expected)
@@ -285,7 +285,7 @@ def _as_array(value: Any, what: str, expected: str) -> NDArray:
 
 
 def _listed(value: Any) -> Any:
-    """Give a sequence as objects: numpy would turn NaN, None and numbers among text to text."""
+    """Return a sequence as objects: numpy would turn NaN, None and numbers among text to text."""
     if isinstance(value, (str, bytes, Mapping, Set)) or hasattr(value, "__array__"):
         # The order of a set is no order of neurons or frames, and a mapping has keys for values.
         return value

@@ -31,7 +31,7 @@ _SAME_FRAME = 1e-3
 
 
 def as_pandas(value: Any, what: str) -> Any:
-    """Give a labelled array as a Series or DataFrame, frames as rows; anything else as it is.
+    """Return a labelled array as a Series or DataFrame, frames as rows; anything else as it is.
 
     Raises
     ------
@@ -211,7 +211,7 @@ class Frames:
     seconds: NDArray[np.float64] | None = None
 
     def align(self, value: Any, what: str) -> Any:
-        """Give one value per frame, in the order of the frames, if the value has an index.
+        """Return one value per frame, in the order of the frames, if the value has an index.
 
         Equal labels are one frame (times: within a thousandth of an interval). Where the
         activity has no index, or the value the default one and the activity another kind

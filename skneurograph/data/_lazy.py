@@ -115,7 +115,7 @@ class LazyWindows:
         return out
 
     def places(self) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-        """Give the recording and the first frame of each window."""
+        """Return the recording and the first frame of each window."""
         return self._recording, self._starts
 
     def recorded(self) -> tuple[NDArray[np.bool_], int]:

@@ -35,7 +35,7 @@ def number(
 
 
 def generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
-    """Give a generator of our own: ``None`` must not advance numpy's global one."""
+    """Return a generator of our own: ``None`` must not advance numpy's global one."""
     try:
         seed = None if random_state is None else check_random_state(random_state).randint(2**31 - 1)
     except ValueError as error:

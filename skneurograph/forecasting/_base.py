@@ -167,7 +167,7 @@ def counted_windows(
 
 
 def in_chunks(windows: NDArray | LazyWindows, n_steps: int = 0) -> Iterator[NDArray]:
-    """Give windows as contiguous arrays of bounded size."""
+    """Yield windows as contiguous arrays of bounded size."""
     _, n_neurons, n_times = windows.shape
     size = max(1, _CHUNK_ELEMENTS // max(1, n_neurons * (n_times + n_steps)))
     for start in range(0, len(windows), size):

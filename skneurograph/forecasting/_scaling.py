@@ -113,7 +113,7 @@ class FrameScaler:
         variance: NDArray[np.float64],
         ends: tuple[NDArray[np.float64], NDArray[np.float64]],
     ) -> None:
-        """Give columns the mean, variance and levels of all frames of the sources together."""
+        """Set mean, variance and levels of columns to those of all frames of the sources."""
         if len(columns) and sources.any():
             weight = total[sources] / total[sources].sum()
             mean = (weight * self.mean[sources]).sum()
@@ -137,12 +137,12 @@ class FrameScaler:
 
 
 def is_still(windows: NDArray) -> NDArray[np.bool_]:
-    """Tell which neurons are constant, up to rounding, within each window."""
+    """Return which neurons are constant, up to rounding, within each window."""
     return _equal(windows.max(axis=2), windows.min(axis=2), windows)
 
 
 def _stays(windows: NDArray, following: NDArray) -> NDArray[np.bool_]:
-    """Tell which neurons are constant in each window and in what follows it, where known."""
+    """Return which neurons are constant in each window and in what follows it, where known."""
     last = windows[:, :, -1:]
     ahead = np.where(np.isnan(following), last, following)
     highest = np.maximum(windows.max(axis=2), ahead.max(axis=2))

@@ -82,7 +82,7 @@ class StandardFrames(NamedTuple):
     def relative(
         self, n_lags: int, scaler: FrameScaler, reversion: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the last frames relative to the level of their window, and that level.
+        """Return the last frames relative to the level of their window, and that level.
 
         As `skneurograph.nn.FrameModel` does it: the level is all of what the mean of the
         window lies beyond those of training, and ``1 - reversion`` of what it lies within.
@@ -93,7 +93,7 @@ class StandardFrames(NamedTuple):
 
 
 def known_frames(windows: NDArray, following: NDArray, scaler: FrameScaler) -> NDArray[np.bool_]:
-    """Tell which neurons teach what follows a window: recorded, and not at rest or silent."""
+    """Return which neurons teach what follows a window: recorded, and not at rest or silent."""
     rests = is_still(windows) & scaler.rests
     known: NDArray[np.bool_] = ~(np.isnan(windows).any(axis=2) | np.isnan(following) | rests)
     return known & (scaler.scale > 0)
@@ -213,7 +213,7 @@ class _Part(NamedTuple):
 def _thirds(
     weight: NDArray[np.float64], gap: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Give windows to fit and to try: without and within the first and the last third."""
+    """Return windows to fit and to try: without and within the first and the last third."""
     n_windows = len(weight)
     # By weight, so that a window of weight two counts as two.
     part = np.cumsum(weight) / weight.sum()

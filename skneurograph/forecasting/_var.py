@@ -243,7 +243,7 @@ class VARForecaster(StepForecaster):
             self.coef_[np.ix_(neurons, self.columns_)] = found
 
     def _flat(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give the last frames of all neurons, within the limit, as features."""
+        """Return the last frames of all neurons, within the limit, as features."""
         used = frames[:, self.columns_, -self.order :]
         return np.clip(used, -self._scaler.limit, self._scaler.limit).reshape(len(frames), -1)
 
@@ -274,7 +274,7 @@ class VARForecaster(StepForecaster):
         return np.where(rests[:, :, None], windows[:, :, -1:], steps)
 
     def _read_plain(self, windows: NDArray) -> NDArray[np.float64]:
-        """Give the last frames of all neurons as features for a target of another kind."""
+        """Return the last frames of all neurons as features for a target of another kind."""
         n_lags = max(self.order, 1)
         frames = self._scaler.standardise(windows[:, self.columns_, -n_lags:], self.columns_)
         frames[np.isnan(windows[:, self.columns_]).any(axis=2)] = 0

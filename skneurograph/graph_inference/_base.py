@@ -185,7 +185,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         """Set ``graph_`` from validated windows; ``columns_`` are the neurons recorded."""
 
     def _shared(self, columns: NDArray[np.intp]) -> Any:
-        """Give what the graphs of all windows share whose neurons are ``columns_[columns]``."""
+        """Return what the graphs of all windows share whose neurons are ``columns_[columns]``."""
 
     def _window_graphs(
         self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: Any

@@ -38,7 +38,7 @@ def neuron_means(chunks: Chunks) -> NDArray[np.float64]:
 
 
 def neuron_spreads(chunks: Chunks, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the standard deviation of each neuron over the frames of the windows that hold it."""
+    """Return the standard deviation of each neuron over the frames of the windows that hold it."""
     total, count = 0.0, 0.0
     for windows, recorded in chunks():
         deviation = deviations(windows, recorded, mean)
@@ -58,7 +58,7 @@ def deviations(
 
 
 def _frame_keys(windows: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Give a number for each frame (n_windows, n_times), the same for equal frames."""
+    """Return a number for each frame (n_windows, n_times), the same for equal frames."""
     random = np.random.default_rng(0).integers(2**63, size=(windows.shape[1], 1))
     factors = 2 * random.astype(np.uint64) + np.uint64(1)
     # Integers wrap around, so the sum does not depend on its order as one of floats would.
@@ -129,7 +129,7 @@ def _count_new_frames(frames: NDArray[np.uint64]) -> int:
 
 @dataclass
 class Repeats:
-    """How much of what the frames of training windows tell is repeated.
+    """How far the frames of training windows repeat each other.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class Repeats:
 
 
 def independent_frames(chunks: Chunks, mean: NDArray[np.float64]) -> Repeats:
-    """Tell how many of the frames of each pair tell something new.
+    """Compute the effective number of independent frames of each pair.
 
     Frames that overlapping windows repeat count once, as `_count_new_frames` says. Slow
     activity repeats itself too: the variance of the product of two independent series is that

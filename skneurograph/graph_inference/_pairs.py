@@ -53,7 +53,7 @@ class Pairs:
         return _take(self.count, rows)
 
     def spread(self) -> NDArray[np.float64]:
-        """Give the standard deviation of each neuron, if there is no lag."""
+        """Return the standard deviation of each neuron, if there is no lag."""
         count = np.diagonal(np.broadcast_to(self.count, self.product.shape))
         return np.sqrt(np.diagonal(self.product) / np.maximum(count, 1))
 
@@ -208,7 +208,7 @@ class _Sums:
             add_product(self.sender_square, held, _summed(sender, starts, squared=True))
 
     def _grown(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give each pair a sum of its own."""
+        """Broadcast sums to one for each pair."""
         if sums.shape == self.product.shape:
             return sums
         return np.array(np.broadcast_to(sums, self.product.shape))

@@ -241,7 +241,7 @@ def _score(
 def _scorer(
     metric: str | Metric, strength: NDArray[np.float64]
 ) -> Callable[[NDArray[np.bool_]], float]:
-    """Give a function that scores many truths against strengths that are sorted once."""
+    """Return a function that scores many truths against strengths that are sorted once."""
     if callable(metric):
         return lambda connected: float(metric(connected, strength))
     if metric == "auroc":

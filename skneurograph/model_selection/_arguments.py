@@ -73,7 +73,7 @@ def read_models(estimators: Any) -> dict[str, BaseEstimator]:
 
 
 def kind_of(models: Mapping[str, BaseEstimator]) -> str | None:
-    """Tell whether the models are classifiers or regressors, as far as they say so."""
+    """Return whether the models are classifiers or regressors, as far as they say so."""
     kinds = {name: _kind(estimator) for name, estimator in models.items()}
     by_kind = {kind: [name for name in kinds if kinds[name] == kind] for kind in kinds.values()}
     by_kind.pop(None, None)
@@ -162,7 +162,7 @@ def read_n_jobs(n_jobs: Any) -> int | None:
 
 
 def read_windows(X: Any) -> Any:
-    """Give windows as what estimators and `_safe_split` can index by row."""
+    """Return windows as what estimators and `_safe_split` can index by row."""
     parts = list(X) if isinstance(X, (list, tuple)) else [X]
     if any(hasattr(part, "activity") and hasattr(part, "sampling_rate") for part in parts):
         raise InputError(

@@ -181,7 +181,7 @@ class Comparison:
     __repr__ = __str__
 
     def to_text(self, metric: str | None = None) -> str:
-        """Lay out the summary as a table, with the paired tests of one metric.
+        """Format the summary as a table, with the paired tests of one metric.
 
         Parameters
         ----------

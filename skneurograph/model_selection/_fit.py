@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def rows_of(task: Task, fold: Fold, outcome: Outcome) -> pd.DataFrame:
-    """Give the rows of the score table that belong to a fit, one per metric."""
+    """Return the rows of the score table that belong to a fit, one per metric."""
     return pd.DataFrame(
         {
             "model": task.model,
@@ -173,7 +173,7 @@ def _read_score(name: str, value: Any) -> tuple[float, str]:
 
 
 def _last_error(traceback: str) -> str:
-    """Give the message at the end of a traceback, which may have several lines."""
+    """Return the message at the end of a traceback, which may have several lines."""
     lines = traceback.rstrip().splitlines()
     code = max((place for place, line in enumerate(lines) if line.startswith("  ")), default=-1)
     return "\n".join(lines[code + 1 :] or lines[-1:]).strip()

@@ -122,7 +122,7 @@ def takes_groups(consumer: Any, method: str) -> bool:
 
 @contextmanager
 def groups_supplied(fitted: BaseEstimator, groups: NDArray) -> Iterator[None]:
-    """Give ``groups`` to what asks for them inside a fitted estimator, however it is called.
+    """Pass ``groups`` to what requests them inside a fitted estimator, however it is called.
 
     A pipeline hands groups on if its ``predict`` is given them, but scorers give none, and
     searches and ensembles take none. Within the block, the innermost estimators that

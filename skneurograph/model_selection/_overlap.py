@@ -83,7 +83,7 @@ def _n_shared_by_value(stretches: NDArray[np.uint64], fold: Fold) -> int:
 
 
 def _stretches(X: NDArray) -> NDArray[np.uint64]:
-    """Give a number for every stretch of frames of each window, zero if it says nothing.
+    """Return a number for every stretch of frames of each window, zero if it says nothing.
 
     A stretch is one frame, or, where frames recur by themselves (counts of spikes,
     silence), as many as cannot be the same by chance. It says nothing if it recurs within
@@ -144,7 +144,7 @@ def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _hash_frames(X: NDArray) -> NDArray[np.uint64]:
-    """Give a number for each frame, the same for the same values; zero if all are missing.
+    """Return a number for each frame, the same for the same values; zero if all are missing.
 
     Sums of integers do not depend on their order, as those of floats would.
     """

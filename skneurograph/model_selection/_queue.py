@@ -13,7 +13,7 @@ _NEGLIGIBLE = 0.1
 
 
 class Queue:
-    """Give out fits: every model once, then fold by fold, the dearest models first.
+    """Queue of fits: every model once, then fold by fold, the slowest models first.
 
     Folds stay together, so that what is done when the user interrupts can be compared.
     Within a fold what takes longest starts first, as far as it has been measured, so that

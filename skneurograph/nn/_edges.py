@@ -27,7 +27,7 @@ class DenseGraph:
         self.weights = weights
 
     def send(self, values: Tensor) -> Tensor:
-        """Give each receiver the weighted sum of its senders' values."""
+        """Compute for each receiver the weighted sum of its senders' values."""
         return self.weights @ values
 
     def pass_on(self, features: Tensor, sent: nn.Module, own: Tensor) -> Tensor:
@@ -45,11 +45,11 @@ class DenseGraph:
         return own + self.send(sent(features).transpose(1, 2)).transpose(1, 2)
 
     def narrow(self, n_windows: int) -> DenseGraph:
-        """Give the graphs of the first windows."""
+        """Return the graphs of the first windows."""
         return DenseGraph(self.weights[:, :n_windows])
 
     def dense(self) -> Tensor:
-        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        """Return the weights, (n_members, n_windows, n_receivers, n_senders)."""
         return self.weights
 
 
@@ -78,7 +78,7 @@ class SharedGraph:
         self._busy: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = None
 
     def send(self, values: Tensor) -> Tensor:
-        """Give each receiver the weighted sum of its senders' values."""
+        """Compute for each receiver the weighted sum of its senders' values."""
         n_members, n_windows, n_neurons, n_features = values.shape
         sent = values * self.present[..., None]
         # One product per member over all windows: a broadcast product would copy the
@@ -126,14 +126,14 @@ class SharedGraph:
         return rows + first, affinity, present[..., None], scale[..., None]
 
     def narrow(self, n_windows: int) -> SharedGraph:
-        """Give the graph of the first windows."""
+        """Return the graph of the first windows."""
         first = SharedGraph(self.affinity, self.present[:, :n_windows], self.norm[:, :n_windows])
         if self._busy is not None and self._busy[2] is None:
             first._busy = self._busy
         return first
 
     def dense(self) -> Tensor:
-        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        """Return the weights, (n_members, n_windows, n_receivers, n_senders)."""
         weights = self.affinity[:, None] * self.present[:, :, None, :]
         return weights * self.scale[..., None]
 

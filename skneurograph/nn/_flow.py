@@ -142,7 +142,7 @@ class ContrastiveFlow(nn.Module):
         self._partners: Tensor | None = partners
 
     def forward(self, points: Tensor) -> Tensor:
-        """Give the loss of each of some points (n_batch, 1)."""
+        """Return the loss of each of some points (n_batch, 1)."""
         assert self._starts is not None
         assert self._partners is not None
         rows = points[:, 0].long()

@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Neurons(NamedTuple):
-    """What is known of each neuron before a net is trained.
+    """Statistics and linear dynamics of each neuron, known before a net is trained.
 
     Attributes
     ----------
@@ -144,11 +144,11 @@ class FrameModel(nn.Module):
 
     @abstractmethod
     def follow(self, state: Any, frame: Tensor) -> Any:
-        """Give the state after a frame (n_members, n_windows, n_neurons)."""
+        """Return the state after a frame (n_members, n_windows, n_neurons)."""
 
     @abstractmethod
     def narrow(self, state: Any, n_windows: int) -> Any:
-        """Give the state of the first windows alone."""
+        """Return the state of the first windows alone."""
 
     def own_coefficients(self, neurons: Neurons) -> Tensor:
         """Coefficients of a neuron's own frames, (n_neurons, n_lags) or with members."""
@@ -276,7 +276,7 @@ class FrameModel(nn.Module):
         return torch.where(moves[:, None], frames, 0), recorded & moves
 
     def level(self, frames: Tensor, neurons: Neurons) -> Tensor:
-        """Give the level of standardised frames that they are read relative to."""
+        """Return the level of standardised frames that they are read relative to."""
         mean = frames.mean(dim=-1)
         within = torch.minimum(torch.maximum(mean, neurons.low), neurons.high)
         return mean - self.reversion * within
@@ -336,7 +336,7 @@ class PerceptronFrames(FrameModel):
         self.readout = zero_readout(n_members, hidden_size, self.n_neurons)
 
     def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
-        """Give the last frames; see `FrameModel.begin`."""
+        """Return the last frames; see `FrameModel.begin`."""
         return frames[..., -self.n_lags :], senders.to(frames.dtype)[..., None]
 
     def change(self, state: tuple[Tensor, Tensor]) -> Tensor:

@@ -50,7 +50,7 @@ class _WindowTransformer(TransformerMixin, BaseEstimator):
 
 
 class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
-    """Give windows for windows, and a table for a table.
+    """Return windows for windows, and a table for a table.
 
     scikit-learn would wrap every output in the container of ``set_output``. Windows have
     three dimensions and fit in no data frame, so only outputs of two dimensions are.

@@ -194,7 +194,7 @@ def is_text(values: Iterable[Any]) -> bool:
 
 
 def text_of(value: Any) -> str:
-    """Give a name or label as text; ``''`` if it is missing."""
+    """Return a name or label as text; ``''`` if it is missing."""
     # Some converters write an indexed column of strings letter by letter.
     if not isinstance(value, (str, bytes)) and np.ndim(value):
         return "".join(text_of(letter) for letter in value)

@@ -47,7 +47,7 @@ class Frames:
 
 
 def kind_of(series: Any) -> Kind:
-    """Tell what a series holds: sampled values, steps, events, intervals or annotations."""
+    """Return the kind of a series: sampled values, steps, events, intervals or annotations."""
     if is_a(series, "IntervalSeries"):
         return "intervals"
     if is_a(series, "AnnotationSeries"):
@@ -95,7 +95,7 @@ def values_in_units(path: str, series: Any, channel_axis: int = 1) -> NDArray:
 
 
 def _scale(path: str, series: Any, shape: tuple[int, ...], channel_axis: int) -> NDArray:
-    """Give the factor of each channel, or of all, in a shape that goes with the data."""
+    """Return the factor of each channel, or of all, in a shape that goes with the data."""
     factors = getattr(series, "channel_conversion", None)
     if factors is None:
         return np.full((1,) * len(shape), series.conversion)
@@ -205,7 +205,7 @@ class Placement:
 
 
 def at_frames(series: Any, values: NDArray, placement: Placement) -> NDArray[np.float64]:
-    """Give one column of a series at the frames, NaN where it covers none.
+    """Return one column of a series at the frames, NaN where it covers none.
 
     Numbers are interpolated linearly, angles along the shorter arc. Booleans, integers without
     a scale and columns of nothing but 0 and 1 are states: they take the nearest sample, as
@@ -248,7 +248,7 @@ def _unit(series: Any) -> str:
 
 
 def _period_of(series: Any, values: NDArray[np.float64]) -> float | None:
-    """Give a full turn in the unit of angles; None for what is no angle or counts turns."""
+    """Return a full turn in the unit of angles; None for what is no angle or counts turns."""
     period = _PERIODS.get(_unit(series))
     known = values[np.isfinite(values)]
     if period is None or not len(known) or np.ptp(known) > period * (1 + 1e-6):
@@ -267,7 +267,7 @@ def _within_turn(
 
 
 def intervals_at_frames(path: str, series: Any, frames: Frames) -> dict[str, NDArray[np.float64]]:
-    """Give 1 inside the intervals of an `IntervalSeries` and 0 outside, for each of its types.
+    """Return 1 inside the intervals of an `IntervalSeries` and 0 outside, for each of its types.
 
     An interval without a start reaches back to the first frame, one without an end to the last.
     """

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """How flows become features; the parameters of MARBLE."""
+    """Parameters of MARBLE that say how flows become features."""
 
     n_neighbors: int
     delta: float

@@ -17,13 +17,13 @@ Array = NDArray[np.float64]
 
 
 class Neighborhood(Protocol):
-    """What a point sees of the fields at the states around it."""
+    """Neighbours of each point, and means and gradients of fields over them."""
 
     def mean(self, field: Array) -> Array:
         """Average a field of the states over the neighbours of each point."""
 
     def gradient(self, field: Array, own: Array) -> Array:
-        """Derive a field of the states, whose value at each point is ``own``."""
+        """Differentiate a field of the states, whose value at each point is ``own``."""
 
 
 class FlatNeighborhood:
@@ -51,7 +51,7 @@ class FlatNeighborhood:
         return flat.reshape(-1, *field.shape[1:])
 
     def gradient(self, field: Array, own: Array) -> Array:
-        """Derive a field of the states along each axis.
+        """Differentiate a field of the states along each axis.
 
         Parameters
         ----------
@@ -133,7 +133,7 @@ class TangentNeighborhood:
         return result
 
     def gradient(self, field: Array, own: Array) -> Array:
-        """Derive a field of the states along each tangent direction.
+        """Differentiate a field of the states along each tangent direction.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ def random_walk(adjacency: csr_array) -> csr_array:
 
 
 def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
-    """Give what flows into a point from its neighbours until each of some times.
+    """Compute what flows into a point from its neighbours until each of some times.
 
     A point that diffusion started with ``v`` has, after the time t,
     ``exp(-t) v + P integral_0^t exp(-(t - s)) x(s) ds`` where ``x(s)`` is the diffused signal of
@@ -60,7 +60,7 @@ def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
 
 
 def with_lengths(vectors: Array, lengths: Array) -> Array:
-    """Give diffused vectors the length that diffusion of lengths says (heat method).
+    """Rescale diffused vectors to the length that diffusion of lengths says (heat method).
 
     Diffusion of vectors that point apart shortens them; their direction comes from the
     diffused vectors, their length from the diffused lengths.
@@ -98,7 +98,7 @@ def _coefficients(time: float) -> Array:
 
 
 def _chebyshev_sums(walk: Walk, signal: Array, coefficients: Sequence[Array]) -> list[Array]:
-    """Give ``sum_k c_k T_k(P) signal`` for several series at once."""
+    """Return ``sum_k c_k T_k(P) signal`` for several series at once."""
     kept = [_truncated(series) for series in coefficients]
     before, now = signal, walk(signal)
     sums = [series[0] * before for series in kept]

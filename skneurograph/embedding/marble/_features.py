@@ -20,7 +20,7 @@ _ROUNDING = 1e-7
 
 
 def coordinate_features(points: Array | None, terms: FlowTerms) -> list[Array]:
-    """Lay out what points see of the flow, in the axes of the state space.
+    """Return features of the local flow, in the axes of the state space.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def coordinate_features(points: Array | None, terms: FlowTerms) -> list[Array]:
 
 
 def invariant_features(terms: FlowTerms) -> list[Array]:
-    """Give what rotations and reflections of the state space, and shifts, leave as it is.
+    """Return features that rotations, reflections and shifts of the state space leave unchanged.
 
     From the vector v, its derivative ``G`` (``G[i, k]``: change of component k along axis i)
     and second derivative ``H``, vectors are made that turn with the space, and their inner
@@ -87,7 +87,7 @@ def invariant_features(terms: FlowTerms) -> list[Array]:
 
 
 class FeatureScaler:
-    """Bring blocks of features to the same size, and find their principal components.
+    """Scale blocks of features to the same size, and project on principal components.
 
     Each block is centred and divided by its root mean square length, so that each has the same
     share of the variance however many columns it has.
@@ -128,7 +128,7 @@ class FeatureScaler:
         return self
 
     def transform(self, blocks: list[Array]) -> Array:
-        """Give principal components, (n_points, n_components)."""
+        """Return principal components, (n_points, n_components)."""
         return np.asarray(self._pca.transform(self._scaled(blocks)))
 
     def _scaled(self, blocks: list[Array]) -> Array:

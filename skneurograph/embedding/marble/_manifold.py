@@ -43,7 +43,7 @@ class _Fields:
 
 @dataclass(frozen=True)
 class FlowTerms:
-    """What points see of the flow.
+    """Value and derivatives of the flow around points.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class FlowTerms:
     frames: Array | None
 
     def in_state_space(self) -> list[Array]:
-        """Give the tensors in the axes of the state space, whatever the frames."""
+        """Return the tensors in the axes of the state space, whatever the frames."""
         if self.frames is None:
             return self.tensors
         turned = []
@@ -104,7 +104,7 @@ class Manifold:
         self.forget_edges()
 
     def diffuse(self, times: list[float], order: int) -> list[_Fields]:
-        """Give the flow over the states after each of some times."""
+        """Return the flow over the states after each of some times."""
         walk = self.graph.walk
         around = self._around_states()
         vectors = self._tangent(self._vectors, self._frames)
@@ -124,7 +124,7 @@ class Manifold:
     def look(
         self, rows: csr_array, points: Array, vectors: Array, fields: _Fields, order: int
     ) -> FlowTerms:
-        """Give what points see of the flow, by their steps ``rows`` to the states.
+        """Compute the local flow at points, by their steps ``rows`` to the states.
 
         A point receives from the states and gives them nothing, so that what one point sees
         does not depend on the others that are looked at. For the points that made the
@@ -144,7 +144,7 @@ class Manifold:
         return FlowTerms(tensors, frames)
 
     def look_at_own(self, vectors: Array, fields: _Fields, order: int) -> FlowTerms:
-        """Give what the points that made the manifold see; ``vectors`` are theirs."""
+        """Compute the local flow at the manifold's own points; ``vectors`` are theirs."""
         graph = self.graph
         if len(graph.states) < len(graph.which):
             points = graph.states[graph.which]

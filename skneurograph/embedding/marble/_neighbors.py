@@ -56,7 +56,7 @@ class StateGraph:
     search: KDTree
 
     def connect(self, points: NDArray[np.float64]) -> csr_array:
-        """Give the steps of a random walk from points, new or not, to the states.
+        """Return the steps of a random walk from points, new or not, to the states.
 
         A point that lies on a state has the neighbours of that state. Any other has the
         states that the rule of `continuous_neighbors` connects it with, or, if it lies so far

@@ -51,7 +51,7 @@ def flow_partners(graph: StateGraph, following: NDArray[np.float64], n_steps: in
 
 
 def join_partners(parts: list[Partners], points: list[NDArray[np.intp]]) -> Partners:
-    """Bring the partners of several manifolds, whose points are given, into one list."""
+    """Join the partners of several manifolds, whose points are given, in one list."""
     n_points = sum(map(len, points))
     count = np.empty(n_points, dtype=np.intp)
     for (starts, _), own in zip(parts, points):
@@ -65,5 +65,5 @@ def join_partners(parts: list[Partners], points: list[NDArray[np.intp]]) -> Part
 
 
 def _first_points(graph: StateGraph) -> NDArray[np.intp]:
-    """Give the first point at each state, which stands for it."""
+    """Return the first point at each state, which stands for it."""
     return np.unique(graph.which, return_index=True)[1]

@@ -491,7 +491,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         )
 
     def _encode(self, y: NDArray[Any] | None, recorded: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Give the number of each label: -1 where there is none, and in gaps."""
+        """Return the number of each label: -1 where there is none, and in gaps."""
         labels = np.full(len(recorded), -1)
         if y is not None:
             there = recorded.any(axis=1)

@@ -75,7 +75,7 @@ class SnapshotReader:
     def graphs(
         self, windows: NDArray | LazyWindows, columns: NDArray[np.intp]
     ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.bool_]]]:
-        """Give the graphs of some windows at a time, and which neurons are recorded."""
+        """Return the graphs of some windows at a time, and which neurons are recorded."""
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             yield rows, self._graph(activity, lengths, recorded), recorded
 

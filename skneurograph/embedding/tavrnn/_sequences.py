@@ -19,7 +19,7 @@ Rows = NDArray[np.intp]
 
 
 def split_sequences(n_windows: int, groups: NDArray | None) -> list[Rows]:
-    """Give the windows of each group, in their order; all of them without groups."""
+    """Return the windows of each group, in their order; all of them without groups."""
     if groups is None:
         return [np.arange(n_windows)]
     _, which = np.unique(groups, return_inverse=True)
@@ -45,7 +45,7 @@ def cut_pieces(
 
 
 def rows_side_by_side(pieces: list[Rows]) -> Tensor:
-    """Give the rows of each piece as a column, with -1 at the end of the shorter ones.
+    """Return the rows of each piece as a column, with -1 at the end of the shorter ones.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def split_windows(
 
 
 def held_columns(windows: NDArray | LazyWindows) -> NDArray[np.intp]:
-    """Give the neurons that some window holds."""
+    """Return the neurons that some window holds."""
     present = np.zeros(windows.shape[1], dtype=bool)
     for _, _, _, recorded in split_windows(windows, np.arange(windows.shape[1])):
         present |= recorded.any(axis=0)
@@ -124,7 +124,7 @@ def connectivity(
 
 
 class Activity(NamedTuple):
-    """What the neurons of windows do, apart from how much they do together.
+    """Activity of the neurons in each window, relative to that of the population.
 
     Attributes
     ----------
@@ -247,12 +247,12 @@ class FeatureScale:
         return self
 
     def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give features (n_windows, n_neurons, n_measures), 0 for what is not recorded."""
+        """Return features (n_windows, n_neurons, n_measures), 0 for what is not recorded."""
         features: NDArray[np.float64] = (measured.values - self.mean) / self.spread
         return features * recorded[:, :, None]
 
     def levels(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Give features of the population (n_windows, n_measures), as far as reliable."""
+        """Return features of the population (n_windows, n_measures), as far as reliable."""
         levels: NDArray[np.float64] = self._logarithm(measured.levels) - self.log_mean
         levels = levels / self.log_spread * self.level_reliability
         return levels * recorded.any(axis=1, keepdims=True)

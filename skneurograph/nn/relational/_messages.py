@@ -23,7 +23,7 @@ _BLOCK_ELEMENTS_CUDA = 16_777_216
 
 
 def candidate_values(values: Tensor, neighbors: Tensor | None, rows: slice) -> Tensor:
-    """Lay out what the candidates of some receivers send.
+    """Return what the candidates of some receivers send.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class FactorizedMessages(nn.Module):
         self.output = nn.Linear(n_types * hidden_size, hidden_size, bias=False)
 
     def forward(self, features: Tensor, weights: Tensor, neighbors: Tensor | None) -> Tensor:
-        """Give the messages that each neuron receives.
+        """Compute the messages that each neuron receives.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class PairMessages(nn.Module):
         )
 
     def forward(self, features: Tensor, weights: Tensor, neighbors: Tensor | None) -> Tensor:
-        """Give the messages that each neuron receives; see `FactorizedMessages`."""
+        """Compute the messages that each neuron receives; see `FactorizedMessages`."""
         n_frames = features.shape[2]
         pairs = pair_features(features.flatten(2), neighbors, n_frames)
         messages = features.new_zeros(())

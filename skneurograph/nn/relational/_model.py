@@ -25,7 +25,7 @@ _LEAST_VARIANCE = 1e-6
 
 
 def computed_loss(output: Tensor, target: Tensor, training: bool) -> Tensor:
-    """Give the loss of each window, which `RelationalModel.forward` has computed."""
+    """Return the loss of each window, which `RelationalModel.forward` has computed."""
     return output
 
 
@@ -163,7 +163,7 @@ class RelationalModel(nn.Module):
             self.variance.copy_(self.fixed_variance / scale**2)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Give the loss of each window per recorded neuron, in nats up to a constant.
+        """Return the loss of each window per recorded neuron, in nats up to a constant.
 
         In training edges are drawn, otherwise the decoder is given their probabilities.
 
@@ -195,7 +195,7 @@ class RelationalModel(nn.Module):
         return nll + self._divergence(logits, valid) / n_recorded
 
     def posterior(self, windows: Tensor) -> Tensor:
-        """Give the probability of each edge type.
+        """Return the probability of each edge type.
 
         Parameters
         ----------

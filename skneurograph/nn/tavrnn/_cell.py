@@ -16,7 +16,7 @@ __all__ = ["SnapshotCell", "Walk"]
 
 
 class Walk(NamedTuple):
-    """What the recurrence leaves behind, one entry for each snapshot.
+    """Latents, states and attention of the recurrence, one entry for each snapshot.
 
     Attributes
     ----------

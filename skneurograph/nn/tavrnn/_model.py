@@ -128,7 +128,7 @@ class SnapshotModel(nn.Module):
         labels: Tensor,
         rows: Tensor | None = None,
     ) -> Tensor:
-        """Give the loss of each snapshot: the negative bound per neuron, and of the labels.
+        """Return the loss of each snapshot: the negative bound per neuron, and of the labels.
 
         Latents are drawn in training, and are their means otherwise.
 
@@ -187,7 +187,7 @@ class SnapshotModel(nn.Module):
         return walk
 
     def bound(self, walk: Walk, hops: Hops, features: Tensor, kl_weight: float = 1.0) -> Tensor:
-        """Give the evidence lower bound of each snapshot per recorded neuron.
+        """Return the evidence lower bound of each snapshot per recorded neuron.
 
         The pairs of a neuron count together as one observation: each of its edges is as
         likely as their (class-weighted) geometric mean. Correlations of some frames are
@@ -214,7 +214,7 @@ class SnapshotModel(nn.Module):
         return bound * (n_recorded > 0)
 
     def terms(self, walk: Walk, hops: Hops, features: Tensor) -> SnapshotTerms:
-        """Give the parts of the bound.
+        """Return the parts of the bound.
 
         Parameters
         ----------

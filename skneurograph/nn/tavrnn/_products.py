@@ -36,7 +36,7 @@ def propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
 
 
 def hops_of_steps(hops: Tensor) -> tuple[Tensor, ...]:
-    """Give the hops of each step, one matrix if there is a single sequence."""
+    """Return the hops of each step, one matrix if there is a single sequence."""
     return (hops[:, 0] if hops.shape[1] == 1 else hops).unbind()
 
 
@@ -87,7 +87,7 @@ def mix(share: Tensor, past: Tensor, out: Tensor) -> None:
 
 
 def unmix(share: Tensor, past: Tensor, slope: Tensor, of_past: Tensor) -> Tensor:
-    """Give the gradient of the shares, and add that of the states to ``of_past``."""
+    """Return the gradient of the shares, and add that of the states to ``of_past``."""
     width, n_sequences = share.shape
     if n_sequences == 1:
         flat = slope.view(-1)

@@ -105,7 +105,7 @@ def join_history(adjacency: Tensor, recorded: Tensor) -> Tensor:
 
 
 def present_nodes(hops: Hops) -> Tensor:
-    """Tell which nodes take part in snapshots made by `join_history`.
+    """Return which nodes take part in snapshots made by `join_history`.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class _EdgeLikelihood(torch.autograd.Function):
 
 
 def _explain(z: Tensor, bias: Tensor, hops: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the likelihood of some graphs and its slope by the bias; write that by latents."""
+    """Return the likelihood of some graphs and its slope by the bias; write that by latents."""
     edges = _edges(hops[:, 1:, 1:])
     torch.diagonal(edges, dim1=1, dim2=2).zero_()
     there = present_nodes(hops)[:, 1:].to(z.dtype)
@@ -205,7 +205,7 @@ def _pair_weights(n_recorded: Tensor, n_edges: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _compare(logits: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the logarithmic likelihood of each pair and its slope by the logit."""
+    """Return the log-likelihood of each pair and its slope by the logit."""
     chance = torch.sigmoid(logits)
     # log(1 + exp(x)) is max(x, 0) - log(max(s, 1 - s)) with the sigmoid s, which is at hand.
     fit = torch.maximum(chance, 1 - chance).log_()
@@ -214,7 +214,7 @@ def _compare(logits: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def edge_likelihood(latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
-    """Logarithmic likelihood of the edges of each snapshot, class-weighted.
+    """Log-likelihood of the edges of each snapshot, class-weighted.
 
     A pair of neurons is connected with probability ``sigmoid(z_i . z_j + bias)``. Present
     and absent edges have the same total weight, and the weights of all pairs sum to their
