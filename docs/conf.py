@@ -1,9 +1,13 @@
 """Configuration of Sphinx."""
 
+import sys
 import warnings
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "skneurograph"
 author = "The skneurograph developers"
@@ -18,6 +22,7 @@ extensions = [
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
+    "import_diagram",
 ]
 
 templates_path = ["_templates"]
