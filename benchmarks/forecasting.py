@@ -1,4 +1,4 @@
-"""What the forecasters cost and how they do where baselines drift, beside copying the last frame.
+"""Cost of the forecasters, and their errors under drift, relative to copying the last frame.
 
 usage: python benchmarks/forecasting.py [--recordings FILE ...] [--models ar var mlp ...]
 

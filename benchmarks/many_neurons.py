@@ -1,4 +1,4 @@
-"""What estimators cost with the neurons of a two-photon recording, beside a plain method.
+"""Cost of the estimators with the many neurons of a two-photon recording, beside a plain method.
 
 usage: python benchmarks/many_neurons.py [--neurons 150 2000 10000] [--only CorrelationGraph ...]
 

@@ -1,4 +1,4 @@
-"""What MARBLE costs, how its cost grows, and how well it embeds.
+"""Cost of MARBLE, its scaling, and the quality of its embeddings.
 
 usage: python benchmarks/marble.py [--only speed growth rat planar van_der_pol] [--seeds 0 1 2 3 4]
 

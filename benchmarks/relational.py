@@ -1,4 +1,4 @@
-"""What relational inference costs, and how well it recovers graphs that are known.
+"""Cost of neural relational inference, and how well it recovers known graphs.
 
 usage: python benchmarks/relational.py [--only speed memory accuracy] [--runs 3] [--seeds 0]
 

@@ -1,4 +1,4 @@
-"""What TAVRNN costs, and how well its embeddings tell where a rat is and what a worm does.
+"""Cost of TAVRNN, and how well its embeddings decode the position of a rat and worm behaviour.
 
 usage: python benchmarks/tavrnn.py [--only speed memory scaling regimes rat worms] [--data FOLDER]
 

@@ -2,15 +2,15 @@
 Compare models on organisms they have never seen
 ================================================
 
-From recordings to a table with paired statistics: which model tells what a worm does, when it
-was trained on other worms? The worms are **simulated**; real ones are a list of files away.
+From recordings to a table with paired statistics: which model classifies the behaviour of a worm
+after training on other worms? The worms are **simulated**; to use real ones, load a list of files.
 """
 
 # %%
 # Recordings
 # ----------
-# Each recording is one organism. As in whole-brain imaging, every organism has another set of
-# recorded neurons, and only some of them carry a name.
+# Each recording is one organism. As in whole-brain imaging, every organism has a different set of
+# recorded neurons, and only some of them have a name.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,8 +22,8 @@ for recording in worms.recordings:
     print(recording)
 
 # %%
-# Raw fluorescence differs in baseline and amplitude from neuron to neuron and bleaches.
-# Z-scoring a trace over its own recording uses no label, so it may be done before splitting.
+# Raw fluorescence bleaches, and differs in level and amplitude from neuron to neuron.
+# Z-scoring a trace over its recording uses no label, so it may be done before splitting.
 
 recordings = [recording.zscore() for recording in worms.recordings]
 names = recordings[0].neurons
@@ -42,8 +42,8 @@ axes[1].set_xlabel("time [s]")
 # Windows
 # -------
 # A window is eight frames of one organism, labelled with the behaviour at its last frame. Left
-# and right neurons of a class are averaged, columns are the union of the classes of all worms,
-# and a class that a worm lacks is NaN. Every second window is enough here.
+# and right neurons of a class are averaged, the columns are the union of the classes of all
+# worms, and a class that a worm lacks is NaN. Every second window is enough here.
 
 windows = sliding_windows(recordings, 8, step=2, by="class", target="behavior")
 print(windows)
@@ -56,8 +56,8 @@ for organism in np.unique(windows.groups):
 # Comparison
 # ----------
 # :func:`~skneurograph.compare` holds out one organism at a time. All models see the same folds,
-# each is fitted on the training organisms only. The networks train for fewer epochs than by
-# default to keep the example short.
+# and each is fitted on the training organisms only. The networks train for fewer epochs than by
+# default, to keep the example short.
 
 models = default_models(identities=windows.identities, max_epochs=16)
 models["recurrent"].set_params(max_epochs=16)
@@ -65,13 +65,13 @@ result = compare(models, windows.X, windows.y, groups=windows.groups, reference=
 print(result)
 
 # %%
-# One line per held-out organism, one bar per mean. With so few organisms, look at the lines:
-# is a model better on every animal, or on one?
+# One line per held-out organism, one bar per mean. With so few organisms, look at the lines: is
+# a model better on every animal, or only on one?
 
 display = result.plot()
 
 # %%
-# The test against the reference widens the variance for folds that share training data
-# (Nadeau and Bengio, 2003), and is not corrected for the number of models.
+# The test against the reference inflates the variance because folds share training data (Nadeau
+# and Bengio, 2003). It is not corrected for the number of models.
 
 print(result.paired_tests().round(3))

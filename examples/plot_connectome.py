@@ -2,17 +2,17 @@
 Which measure of functional connectivity finds the synapses?
 ============================================================
 
-Graphs inferred from activity are often read as wiring. How far that goes can be measured where
-the wiring is known: in **simulated** worms, and in *C. elegans*. Every method is scored by how
-well it ranks connected pairs above unconnected ones, beside a null that knows how many partners
-each neuron has, but not which.
+Graphs inferred from activity are often read as wiring. Whether this is justified can be measured
+where the wiring is known: in **simulated** worms, and in *C. elegans*. Every method is scored by
+how well it ranks connected pairs above unconnected ones, and compared with a null that keeps how
+many partners each neuron has, but not which.
 """
 
 # %%
 # Methods
 # -------
 # Each is a transformer whose ``graph_`` pools the training windows: entry ``[i, j]`` is the
-# influence of sender ``j`` on receiver ``i``. A method of your own is one more line.
+# influence of sender ``j`` on receiver ``i``. To add your own method, add a line.
 
 import os
 from pathlib import Path
@@ -50,7 +50,7 @@ methods = {
 
 
 def infer(windows):
-    """The graph of every method, and the correlation of the changes from frame to frame."""
+    """Return the graph of every method, and the correlation of frame-to-frame changes."""
     graphs = {name: method.fit(windows.X).graph_ for name, method in methods.items()}
     changes = np.diff(windows.X, axis=2)
     graphs["correlation of changes"] = CorrelationGraph().fit(changes).graph_
@@ -58,7 +58,7 @@ def infer(windows):
 
 
 def score(graphs, truths):
-    """AUROC of every graph against every truth, with mean and spread of the null."""
+    """Return the AUROC of every graph against every true graph, and mean and sd of the null."""
     rows = []
     for name, graph in graphs.items():
         for wiring, truth in truths.items():
@@ -68,7 +68,7 @@ def score(graphs, truths):
 
 
 def draw(scores):
-    """One panel for each wiring: scores as dots, the null as grey bars of two sd."""
+    """Draw a panel for each wiring: scores as dots, the null as grey bars of two sd."""
     wirings = scores["wiring"].unique()
     height = 1 + 0.25 * scores["method"].nunique()
     figure, axes = plt.subplots(
@@ -87,8 +87,8 @@ def draw(scores):
 # %%
 # Simulated worms
 # ---------------
-# Five worms share a connectome; another fifth of its neurons is missing in each. Windows of 16
-# frames are aligned on the union of the names. Each pair is judged on the worms that hold both.
+# Five worms share a connectome; a different fifth of its neurons is missing in each. Windows of 16
+# frames are aligned on the union of the names. Each pair is estimated from the worms with both.
 
 worms = make_worms(5, identified_fraction=1.0, random_state=0)
 windows = sliding_windows([worm.zscore() for worm in worms.recordings], 16, step=2, target=None)
@@ -101,11 +101,12 @@ print(scores.round(3).to_string(index=False))
 figure = draw(scores)
 
 # %%
-# Traces that share inputs are correlated whether a synapse joins them or not. What predicts the
-# next frame beyond everything else that was recorded comes closer, and still errs often: calcium
-# is slower than the synapses, and the inputs behind it are not recorded. Neural relational
-# inference looks for one rule by which all neurons interact, and for edges that come and go; these
-# worms have neither, and it does little better than its candidates, the most correlated senders.
+# Neurons with shared input are correlated whether a synapse connects them or not. Granger-type
+# measures, which ask what predicts the next frame beyond everything else that was recorded, come
+# closer but are still often wrong: calcium is slower than synapses, and some inputs are not
+# recorded. Neural relational inference looks for one rule by which all neurons interact, and for
+# edges that come and go; these worms have neither, and it does little better than its candidates,
+# the most correlated senders.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
 GraphDisplay(truth, neurons=windows.neurons).plot(axes[0])
@@ -116,10 +117,10 @@ axes[1].set_title("VARGraph, log variance ratio")
 # %%
 # Real worms
 # ----------
-# Whole-brain recordings and wiring tables are not part of the package. Where you have them, name
-# the folder in the environment variable ``SKNEUROGRAPH_DATA``: ``worms/*.npz``, recordings with
+# Whole-brain recordings and wiring tables are not part of the package. If you have them, set the
+# environment variable ``SKNEUROGRAPH_DATA`` to their folder: ``worms/*.npz``, recordings with
 # identified neurons, and ``connectome/*.csv``, tables with the columns
-# ``sender, receiver, kind, n_synapses``. Pairs count that were recorded together in all worms.
+# ``sender, receiver, kind, n_synapses``. Only pairs recorded together in all worms count.
 
 
 def real_worms(folder):

@@ -3,15 +3,15 @@ From spikes to a picture of the manifold
 ========================================
 
 MARBLE embeds local flow fields: where the state of a population is, and where it goes from there.
-First the spikes of one **simulated** animal that runs on a track become a picture; then two
-simulated animals, of which other neurons were recorded, are brought together.
+First we embed the spikes of one **simulated** animal that runs on a track; then we compare two
+simulated animals with different recorded neurons.
 """
 
 # %%
 # An animal on a track
 # --------------------
-# Sixty place cells, half of which fire on the way out and half on the way back, as many do in
-# the hippocampus. Spikes are counted in bins of 25 ms.
+# Sixty place cells; half fire on the way out and half on the way back, as many do in the
+# hippocampus. Spikes are counted in bins of 25 ms.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,8 +40,8 @@ counts = rng.poisson(rate / 40)
 print(f"{counts.shape[0]} bins of {counts.shape[1]} cells, {counts.mean() * 40:.1f} Hz in the mean")
 
 # %%
-# Spikes become rates by a Gaussian kernel, rates ten principal components, fitted on the first
-# 80 %, and these windows of two frames: a state, and the next one.
+# A Gaussian kernel turns spikes into rates, PCA (fitted on the first 80 %) reduces the rates to ten
+# components, and these are cut into windows of two frames: a state, and the next one.
 
 rates = smooth_spikes(counts, sd=200, sampling_rate=40)
 cut = int(0.8 * n_bins)
@@ -55,8 +55,8 @@ embedded = marble.transform(X)
 print(f"{marble.manifold_dimension_} directions hold most of the local variance")
 
 # %%
-# The track is a loop: out and back run side by side and meet at its ends. No label was used to
-# find it. The last 20 % are new points.
+# The embedding shows the track as a loop: out and back run side by side and meet at its ends. No
+# label was used to find it. The last 20 % are new points.
 
 figure = plt.figure(figsize=(10, 4.5), layout="constrained")
 axes = [figure.add_subplot(1, 2, i, projection="3d") for i in (1, 2)]
@@ -70,7 +70,7 @@ axes[1].set_title("new windows")
 
 
 def error(features):
-    """Median error of the position of the new windows, in cm, and R2."""
+    """Return the median error of the position of the new windows, in cm, and R2."""
     near = KNeighborsRegressor(36, metric="cosine").fit(features[train], where[train])
     found = near.predict(features[test])
     return 100 * np.median(np.abs(found - where[test])), r2_score(where[test], found)
@@ -84,15 +84,15 @@ for name, features in {
     print(f"{name:24s} error {error(features)[0]:4.1f} cm, R2 {error(features)[1]:.2f}")
 
 # %%
-# Two animals, other neurons
-# --------------------------
-# The populations of two animals follow the same two oscillators of Van der Pol, one that is damped
-# and one that is driven, but the neurons that were recorded differ: each reads the state in its own
-# way. Each animal is reduced to as many principal components, in axes of its own.
+# Two animals, different neurons
+# ------------------------------
+# The populations of two animals follow the same two Van der Pol oscillators, one damped and one
+# driven, but through different recorded neurons, each a different readout of the state. Each animal
+# is reduced to the same number of principal components, in its own axes.
 
 
 def record(flows, n_neurons, rng):
-    """Rates of neurons that read the state linearly, as principal components of that animal."""
+    """Return rates of neurons that read the state linearly, as principal components."""
     reads = rng.normal(size=(3, n_neurons))
     frames = flows.X.transpose(0, 2, 1) @ reads
     frames += 0.01 * rng.normal(size=frames.shape)
@@ -111,7 +111,7 @@ X, groups = np.concatenate(windows), np.array(labels)
 
 # %%
 # With the axes as they are, the animals differ more than the oscillators. Inner products do not
-# know axes: the same oscillator in two animals comes out as nearly the same.
+# depend on the axes: the same oscillator in two animals gets nearly the same embedding.
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, invariant in zip(axes, (False, True)):

@@ -1,10 +1,10 @@
 """
-Forecasting an animal that was never seen
-=========================================
+Forecasting the activity of an unseen animal
+============================================
 
-How far ahead can the activity of a worm be told from other worms? Persistence (nothing changes), an
-autoregression of each neuron, a vector autoregression and a graph network forecast a held-out
-simulated worm, frame by frame, feeding back what they predicted.
+How far ahead can a worm's activity be forecast by models of other worms? Persistence (no change),
+an autoregression of each neuron, a vector autoregression and a graph network forecast a held-out
+simulated worm, frame by frame, feeding back their predictions.
 """
 
 import matplotlib.pyplot as plt
@@ -36,8 +36,8 @@ ForecastDisplay.from_estimators(
 
 # %%
 # The error of every model grows towards the variance of the activity, one: far ahead, the best
-# forecast is the mean. What the models disagree on is how soon they give up the last frame for it.
-# These worms are simulated; what the models reach on real ones is in the documentation.
+# forecast is the mean. The models differ in how soon they leave the last frame for it. These worms
+# are simulated; the documentation has results on real ones.
 #
 # One window, one neuron:
 

@@ -3,15 +3,15 @@ What the inferred graph is, and what it is not
 ==============================================
 
 A graph model decodes behaviour by passing messages over a graph that it infers itself. On
-**simulated** worms the true connectome is known, so the two can be laid side by side.
+**simulated** worms the true connectome is known, so the two can be compared.
 """
 
 # %%
 # Fit
 # ---
 # All neurons are recorded and named in these worms, so that every pair can be compared. Each
-# column is a neuron with an identity, and the graph is learned over the identities: one for all
-# windows. Sixteen epochs are fewer than by default.
+# column is a neuron with an identity, and one graph over the identities is learned for all windows.
+# Sixteen epochs are fewer than by default.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +38,7 @@ print(f"balanced accuracy on the unseen organism: {accuracy:.3f}")
 # %%
 # Side by side
 # ------------
-# Rows receive, columns send. Every row of the inferred graph sums to one (softmax over the
+# Rows are receivers, columns senders. Every row of the inferred graph sums to one (softmax over the
 # senders), and it has no signs.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
@@ -51,10 +51,10 @@ axes[1].set_title("graph_, inferred by decoding")
 # Does it find the synapses?
 # --------------------------
 # The area under the ROC curve says how well a measure ranks connected pairs above unconnected
-# ones; 0.5 is chance. Beside the inferred graph stand
+# ones; 0.5 is chance. We compare the inferred graph with
 #
-# - the same graph with each column replaced by its mean, which knows how much a neuron is
-#   listened to, but nothing of pairs;
+# - the same graph with each column replaced by its mean, which keeps how strong a sender a neuron
+#   is, but nothing about pairs;
 # - the absolute correlation of two traces, the simplest baseline;
 # - the inferred graph with the names of its neurons shuffled.
 
@@ -81,18 +81,18 @@ low, high = np.quantile(shuffled, [0.025, 0.975])
 print(f"shuffled, middle 95 % {low:.3f} to {high:.3f}")
 
 # %%
-# Read the second number before believing the first. If column means do as well, then the graph
-# tells which neurons are worth listening to, and it is the stripes in the picture that are above
-# chance: in these worms the neurons that know the behaviour, the command circuits, are also the
-# ones with the densest synapses. Who talks to whom is another question.
+# Read the second number before you believe the first. If column means do as well, then the graph
+# shows which neurons are informative senders, and it is the stripes in the plot that are above
+# chance: in these worms the neurons that encode behaviour, the command circuits, are also the ones
+# with the densest synapses. Which pairs are connected is another question.
 #
-# The graph is whatever helps to tell forward from reversal, under a loss that knows nothing of
-# synapses, and many graphs serve equally well. It is a part of a decoder, not an estimate of a
-# connectome, unless an independent measurement says so.
+# The graph is whatever helps to discriminate forward from reversal, under a loss that knows nothing
+# about synapses, and many graphs do so equally well. It is part of a decoder, not an estimate of
+# the connectome, unless an independent measurement says so.
 #
 # Two seeds
 # ---------
-# How much of the graph is the data's, and how much the seed's? A second fit answers.
+# How much of the graph is due to the data, and how much to the seed? A second fit answers this.
 
 again = GraphClassifier(
     identities=train.identities, class_weight="balanced", max_epochs=16, random_state=1
@@ -101,10 +101,10 @@ agreement = np.corrcoef(model.graph_[off_diagonal], again.graph_[off_diagonal])[
 print(f"correlation of the edges of two seeds: {agreement:.2f}")
 
 # %%
-# A graph of each window
-# ----------------------
+# A graph for each window
+# -----------------------
 # With ``edge_model="bilinear"`` the graph is inferred from the activity in the window, so it
-# changes with what the animal does. :meth:`~skneurograph.decoding.GraphClassifier.infer_graphs`
+# changes with behaviour. :meth:`~skneurograph.decoding.GraphClassifier.infer_graphs`
 # gives one graph for each window, here averaged over the windows of each behaviour of the unseen
 # organism.
 

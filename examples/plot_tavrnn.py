@@ -1,11 +1,10 @@
 """
-A population through its evolving connectivity
-==============================================
+Embedding evolving functional connectivity
+==========================================
 
-Two assemblies of neurons swap members every ten windows, while every neuron's firing stays
-the same. **Simulated** activity: what changes is only who is active together. ``TAVRNN`` embeds
-the population and each neuron, without labels, from one snapshot of the correlations to the
-next.
+Two assemblies of neurons swap members every ten windows, while every neuron's firing stays the
+same. In this **simulated** activity only the correlations change. ``TAVRNN`` embeds the population
+and each neuron, without labels, from one snapshot of the correlations to the next.
 """
 
 # %%
@@ -33,8 +32,8 @@ X = 0.8 * np.array([s[assembly[r]] for s, r in zip(signals, regime)]) + 0.6 * ow
 # %%
 # Fit on the first 80 windows
 # ---------------------------
-# What the embedding of the other 40 tells is measured with a logistic regression on the
-# first, and so are the mean rates.
+# A logistic regression fitted on the first 80 measures how well the embedding of the other 40, and
+# their mean rates, separate the regimes.
 
 train, test = slice(0, 80), slice(80, None)
 model = TAVRNN(max_epochs=40, random_state=0).fit(X[train])
@@ -61,9 +60,8 @@ axes[0].set(xlabel="component 1", ylabel="component 2", title="population")
 # %%
 # The neurons
 # -----------
-# Vectors whose inner products tell who is connected. Averaged over the windows of one
-# regime, neurons of an assembly point the same way; the colour is the assembly in the first
-# regime.
+# Inner products of these vectors predict which neurons are connected. Averaged over the windows of
+# one regime, neurons of an assembly point the same way; colour is the assembly in the first regime.
 
 neurons = model.embed_neurons(X)[train][regime[train] == 0].mean(axis=0)
 flat = PCA(2, random_state=0).fit_transform(neurons)
@@ -73,7 +71,7 @@ axes[1].set(xlabel="component 1", title="neurons, first regime")
 # %%
 # The attention
 # -------------
-# How much each training window listens to the states before it.
+# How much each training window attends to the states before it.
 
 image = axes[2].imshow(model.attention_.T, aspect="auto", cmap="viridis", vmin=0)
 axes[2].set(xlabel="window", ylabel="windows back", title="attention")

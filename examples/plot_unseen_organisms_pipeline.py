@@ -2,7 +2,7 @@
 Pipeline, grid search and early stopping without leaks
 ======================================================
 
-Estimators of this package are scikit-learn estimators, so model selection is scikit-learn's.
+The estimators of this package are scikit-learn estimators, so model selection is scikit-learn's.
 What needs care in neuroscience is *who* is held out: here it is always whole organisms, in the
 outer test, in the grid search and in early stopping. The worms are **simulated**.
 """
@@ -38,8 +38,8 @@ print(windows)
 # Why not a random split?
 # -----------------------
 # Neighbouring windows share frames, so a random split puts near copies of the test windows into
-# the training set. A nearest-neighbour classifier, which can do nothing but look up copies,
-# shows how much that is worth.
+# the training set. A nearest-neighbour classifier, which can only look up copies, shows how much
+# this inflates the score.
 
 neighbour = make_baseline(KNeighborsClassifier(1))
 dense = sliding_windows(recordings, 8, by="class")
@@ -60,17 +60,17 @@ scores = {
 print(pd.DataFrame(scores).describe().loc[["mean", "std"]].round(3))
 
 # %%
-# The first number is not wrong; it answers a question that nobody asks.
+# The first number is not wrong; it answers a question that nobody asked.
 #
 # Organisms at every level
 # ------------------------
-# With metadata routing, scikit-learn passes ``groups`` to everything that asks for it: to the
+# With metadata routing, scikit-learn passes ``groups`` to everything that requests it: to the
 # splitters of the outer cross-validation and of the grid search, and to the ``fit`` of the graph
-# model. There, with ``patience``, training stops by the loss on an organism that is held out from
-# the training organisms. No ``set_fit_request`` is needed.
+# model. There, with ``patience``, early stopping uses the loss on an organism held out from the
+# training organisms. No ``set_fit_request`` is needed.
 #
-# The grid asks whether messages over the inferred graph help at all (``n_rounds=0`` pools the
-# neurons without one). One member and twelve epochs are fewer than by default.
+# The grid tests whether message passing over the inferred graph helps at all (``n_rounds=0`` pools
+# the neurons without one). One member and twelve epochs are fewer than by default.
 
 sklearn.set_config(enable_metadata_routing=True)
 
@@ -100,8 +100,8 @@ nested = cross_validate(
 )
 
 # %%
-# The outer score of each organism, what the search chose without having seen it, and for how
-# many epochs, of at most twelve, the chosen model trained.
+# The outer score of each organism, what the search chose without having seen it, and for how many
+# of at most twelve epochs the chosen model trained.
 
 table = pd.DataFrame(
     {
@@ -117,7 +117,7 @@ print(table.to_string(index=False))
 print(f"mean {nested['test_score'].mean():.3f}, sd {nested['test_score'].std(ddof=1):.3f}")
 
 # %%
-# If the choice differs from organism to organism, the data do not settle the question: that is a
+# If the choice differs from organism to organism, the data do not settle the question. That is a
 # result, too.
 
 sklearn.set_config(enable_metadata_routing=False)

@@ -2,7 +2,7 @@
 Continuous behaviour: velocity
 ==============================
 
-A graph regressor beside ridge regression on the same folds, on **simulated** worms.
+A graph regressor compared with ridge regression on the same folds of **simulated** worms.
 """
 
 # %%
