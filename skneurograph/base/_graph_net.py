@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from numbers import Integral
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class GraphNet:
     _checked: Callable[..., Any]
     _evaluate: Callable[..., Any]
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "identities": [StrOptions({"all", "none"}), "array-like"],
         "n_rounds": [Interval(Integral, 0, None, closed="left")],
         "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],

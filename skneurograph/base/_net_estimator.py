@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -41,9 +41,9 @@ class NetEstimator(BaseEstimator):
     _window_size: int
 
     # Groups are wanted whenever metadata routing is on, without a set_fit_request.
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_size": [Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],

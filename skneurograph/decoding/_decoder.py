@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import partial
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -120,7 +120,7 @@ class Decoder(NetEstimator, ABC):
 class ClassifierPart(ClassifierMixin):
     """What decoders of labels add: the target, classes, probabilities."""
 
-    _target_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _target_constraints: ClassVar[dict[str, list[Any]]] = {
         "class_weight": [None, dict, StrOptions({"balanced"})],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
@@ -185,7 +185,7 @@ class ClassifierPart(ClassifierMixin):
 class RegressorPart(RegressorMixin):
     """What decoders of continuous behaviour add: the target, and its units."""
 
-    _target_constraints: dict[str, list[Any]] = {}  # noqa: RUF012
+    _target_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def _learn_target(self, split: TrainingSplit) -> Continuous:
         target = Continuous(split.train.y, split.train.weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ paper, follow linearly.
 class _GraphDecoder(GraphNet, Decoder):
     """What the graph classifier and regressor add: frames that fade with age."""
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetEstimator._parameter_constraints,
         **GraphNet._parameter_constraints,
         "decay": [None, Interval(Real, 0, None, closed="neither")],
@@ -180,7 +180,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
     ((2,), (5, 5))
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_GraphDecoder._parameter_constraints,
         **ClassifierPart._target_constraints,
     }
@@ -351,7 +351,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
     ((2,), (5, 5))
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_GraphDecoder._parameter_constraints,
         **RegressorPart._target_constraints,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ __all__ = ["RecurrentClassifier", "RecurrentRegressor"]
 class _RecurrentDecoder(Decoder):
     """Parameters and module that classifier and regressor share."""
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetEstimator._parameter_constraints,
         "cell": [StrOptions({"lstm", "gru"})],
         "projection_size": [None, Interval(Integral, 1, None, closed="left")],
@@ -124,7 +124,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
     (2,)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_RecurrentDecoder._parameter_constraints,
         **ClassifierPart._target_constraints,
     }
@@ -252,7 +252,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentDecoder):
     (2,)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_RecurrentDecoder._parameter_constraints,
         **RegressorPart._target_constraints,
     }

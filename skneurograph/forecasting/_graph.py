@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -159,7 +159,7 @@ class GraphForecaster(GraphNet, NetForecaster):
 
     _frame_decay = 2.0
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **GraphNet._parameter_constraints,
         **NetForecaster._parameter_constraints,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
     # training starts from, so much is right that would be far too much for another target.
     _frame_decay = 10.0
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetEstimator._parameter_constraints,
         "weight_decay": [None, Interval(Real, 0, None, closed="left")],
         "n_lags": [Interval(Integral, 1, None, closed="left")],

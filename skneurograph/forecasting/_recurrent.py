@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -116,7 +116,7 @@ class RecurrentForecaster(NetForecaster):
     (2, 3, 16)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetForecaster._parameter_constraints,
         "cell": [StrOptions({"lstm", "gru"})],
         "projection_size": [None, Interval(Integral, 1, None, closed="left")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class CorrelationGraph(GraphTransformer):
     (500, 3)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **GraphTransformer._parameter_constraints,
         "method": [StrOptions({"pearson", "spearman"})],
         "lag": [Interval(Integral, 0, None, closed="left")],

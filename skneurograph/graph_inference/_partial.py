@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class PartialCorrelationGraph(GraphTransformer):
            [0. , 0.7, 0. ]])
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **GraphTransformer._parameter_constraints,
         "estimator": [StrOptions({"ledoit-wolf", "graphical-lasso"})],
         "alpha": [None, Interval(Real, 0, None, closed="neither")],

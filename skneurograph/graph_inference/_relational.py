@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -173,7 +173,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     (32, 5, 5)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **GraphTransformer._parameter_constraints,
         **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
         "n_edge_types": [Interval(Integral, 2, None, closed="left")],

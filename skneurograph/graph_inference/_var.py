@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ class VARGraph(GraphTransformer):
     ('AVAL', 'RIML')
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **GraphTransformer._parameter_constraints,
         "order": [Interval(Integral, 1, None, closed="left")],
         "penalty": [StrOptions({"ridge", "lasso"})],

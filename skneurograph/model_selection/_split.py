@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,7 +41,7 @@ class TemporalSplit(BaseCrossValidator):
     ([0, 1, 2, 3, 4], [7, 8, 9])
     """
 
-    __metadata_request__split = {"groups": True}  # noqa: RUF012
+    __metadata_request__split: ClassVar[dict[str, bool]] = {"groups": True}
 
     def __init__(self, *, gap: int, test_size: float = 0.3) -> None:
         self.test_size = test_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -112,9 +112,7 @@ class FlattenWindows(_WindowTransformer):
     ['AVAL[t-2]', 'AVAL[t-1]', 'AVAL[t]']
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
-        "neurons": [None, "array-like"]
-    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"neurons": [None, "array-like"]}
 
     def __init__(self, *, neurons: Sequence[str] | None = None) -> None:
         self.neurons = neurons
@@ -267,7 +265,7 @@ class WindowImputer(_WindowsToWindows):
     False
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "strategy": [StrOptions({"mean", "zero"})]
     }
 
@@ -347,7 +345,7 @@ class WindowPCA(_WindowsToWindows):
     (50, 3, 8)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")]
     }
 

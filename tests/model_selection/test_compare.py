@@ -1,6 +1,7 @@
 import signal
 import time
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ class Spy(ClassifierMixin, BaseEstimator):
 
 
 class GroupSpy(Spy):
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
 
 
 class Memoriser(Spy):

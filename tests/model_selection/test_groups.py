@@ -1,5 +1,7 @@
 """Groups reach whoever asks for them: in fit, and while the test windows are scored."""
 
+from typing import ClassVar
+
 import joblib
 import numpy as np
 import pytest
@@ -41,8 +43,8 @@ def note(event, X, groups):
 class Flatten(TransformerMixin, BaseEstimator):
     """Gives the features as they are and remembers the groups of each call."""
 
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
-    __metadata_request__transform = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__transform: ClassVar[dict[str, bool]] = {"groups": True}
 
     def fit(self, X, y=None, groups=None):
         note("fit", X, groups)
@@ -60,9 +62,9 @@ class Flatten(TransformerMixin, BaseEstimator):
 class Predictor(ClassifierMixin, BaseEstimator):
     """Predicts chance, and remembers the groups of each call."""
 
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
-    __metadata_request__predict = {"groups": True}  # noqa: RUF012
-    __metadata_request__predict_proba = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__predict: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__predict_proba: ClassVar[dict[str, bool]] = {"groups": True}
 
     def fit(self, X, y, groups=None):
         note("fit", X, groups)

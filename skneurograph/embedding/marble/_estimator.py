@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -190,10 +190,10 @@ class MARBLE(TransformerMixin, BaseEstimator):
     """
 
     # Groups are wanted whenever metadata routing is on, without a set_..._request.
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
-    __metadata_request__transform = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__transform: ClassVar[dict[str, bool]] = {"groups": True}
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],

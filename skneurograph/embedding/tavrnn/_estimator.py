@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -196,11 +196,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """
 
     # Groups are wanted whenever metadata routing is on, without a request.
-    __metadata_request__fit = {"groups": True}  # noqa: RUF012
-    __metadata_request__transform = {"groups": True}  # noqa: RUF012
-    __metadata_request__score = {"groups": True}  # noqa: RUF012
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__transform: ClassVar[dict[str, bool]] = {"groups": True}
+    __metadata_request__score: ClassVar[dict[str, bool]] = {"groups": True}
 
-    _parameter_constraints: dict[str, list[Any]] = {  # noqa: RUF012
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "noise_filter": ["boolean"],
