@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from numbers import Integral
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.base._columns import Identities
 from skneurograph.base._device import resolve_device
@@ -50,14 +48,6 @@ class GraphNet:
     _columns: Any
     _checked: Callable[..., Any]
     _evaluate: Callable[..., Any]
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "identities": [StrOptions({"all", "none"}), "array-like"],
-        "n_rounds": [Interval(Integral, 0, None, closed="left")],
-        "edge_model": [StrOptions({"auto", "identity", "bilinear", "mlp"})],
-        "edge_activation": [StrOptions({"softmax", "sigmoid"})],
-        "pooling": [StrOptions({"mean", "attention", "concat"})],
-    }
 
     def _require_memory(self, windows: NDArray | LazyWindows) -> None:
         """Refuse graphs of so many neurons that they do not fit in memory."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import partial
-from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
 from skneurograph.base._columns import Columns
@@ -120,11 +118,6 @@ class Decoder(NetEstimator, ABC):
 class ClassifierPart(ClassifierMixin):
     """What decoders of labels add: the target, classes, probabilities."""
 
-    _target_constraints: ClassVar[dict[str, list[Any]]] = {
-        "class_weight": [None, dict, StrOptions({"balanced"})],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
-
     def _learn_target(self, split: TrainingSplit) -> Labels:
         target = Labels(split, self.class_weight, self.label_smoothing)
         self.classes_ = target.classes
@@ -184,8 +177,6 @@ class ClassifierPart(ClassifierMixin):
 
 class RegressorPart(RegressorMixin):
     """What decoders of continuous behaviour add: the target, and its units."""
-
-    _target_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def _learn_target(self, split: TrainingSplit) -> Continuous:
         target = Continuous(split.train.y, split.train.weight)

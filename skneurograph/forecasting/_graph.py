@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from skneurograph.base._described import described
 from skneurograph.base._graph_net import GraphNet
+from skneurograph.base._parameters import GRAPH_NET, SHARED
 from skneurograph.base._split import TrainingSplit
 from skneurograph.forecasting._columns import ForecastIdentities
 from skneurograph.forecasting._net import NetForecaster
+from skneurograph.forecasting._parameters import FORECASTING
 from skneurograph.nn import GraphFrames
 
 __all__ = ["GraphForecaster"]
 
 
+@described(SHARED, GRAPH_NET, FORECASTING)
 class GraphForecaster(GraphNet, NetForecaster):
     """Forecast neural activity with a graph neural network on an inferred graph.
 
@@ -35,102 +39,33 @@ class GraphForecaster(GraphNet, NetForecaster):
 
     Parameters
     ----------
-    identities : {"all", "none"} or array-like of int of shape (n_neurons,), default="all"
-        Which columns carry an identity. ``"all"``: every column is a neuron of its own,
-        the same in every organism. ``"none"``: neurons are exchangeable, their order does
-        not matter. An array gives one integer per column, -1 for anonymous neurons;
-        columns with the same integer (left and right, say) share an identity.
-        `Windows.identities` gives such an array.
-    n_lags : int, default=12
-        Frames of each neuron that a step reads; at most those of a window.
-    hidden_size : int, default=32
-        Features of a neuron.
-    n_rounds : int, default=1
+    n_rounds : int
         Rounds of message passing over the inferred graph; 0 forecasts each neuron by
         itself, without the linear influence of the others, too.
-    edge_model : {"auto", "identity", "bilinear", "mlp"}, default="auto"
-        What the graph is inferred from. ``"identity"``: a score learned for each pair of
-        identities, one graph for all windows, restricted to the recorded neurons.
-        ``"bilinear"`` and ``"mlp"``: the encodings of the pair at the end of each window,
-        by a bilinear form or by a network with one hidden layer, as in Wang et al. and
-        NRI [2]_. ``"auto"`` is ``"identity"`` where neurons carry identities, else
-        ``"bilinear"``.
-    edge_activation : {"softmax", "sigmoid"}, default="softmax"
-        Softmax over the senders of a receiver, or an independent gate for each edge.
-    pooling : {"mean", "attention", "concat"}, default="mean"
+    pooling : {"mean", "attention", "concat"}
         How neurons become one vector for a target other than the following frames; see
         `skneurograph.decoding.GraphRegressor`.
-    n_rollout : int, default=9
-        Steps of the rollouts whose error training minimises, a step ``h`` with weight
-        ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
-        over the last frames of the window, as far as ``n_lags`` frames are left to start
-        from. A net that has only seen one step drifts when it feeds on its own forecasts.
-    allow_drift : bool, default=True
-        Whether baselines may have drifted by the time of the forecast. See the guide on
-        forecasting: it is measured on training windows how far forecasts return to the
-        training mean and leave the last frame. False trusts them fully.
-    n_members : int, default=3
-        Networks trained from different initial values; their forecasts are averaged.
-    dropout : float, default=0.1
-        Probability of dropping a feature of a neuron before the readout, in training.
-    neuron_dropout : float, default=0.7
+    neuron_dropout : float
         Probability that, in training, a neuron sends no messages. What neurons tell about
         each other differs from animal to animal; dropping most of it keeps what is
         reliable. The linear part sees all neurons. Not used for other targets.
-    learning_rate : float, default=0.003
-        Peak of the one-cycle schedule of AdamW.
-    weight_decay : float or None, default=None
+    weight_decay : float or None
         Decoupled weight decay of AdamW. None is 2 for forecasts, which pulls the net back
         to the linear dynamics it starts from, and 0.01 for other targets.
-    max_epochs : int, default=8
-        Passes through the windows. An epoch has at least 8 steps, however few the
-        windows; 16 for other targets.
-    batch_size : int, default=64
-        Windows of a mini-batch.
-    patience : int or None, default=None
-        Epochs without improvement of the validation loss after which training stops and
-        the best state is restored. None trains for ``max_epochs``, to the end of the
-        schedule of the learning rate.
-    validation_fraction : float, default=0.2
-        Part held out when ``patience`` is given: of the organisms if ``groups`` are
-        routed, otherwise the last windows, which are taken to be in order of time.
-    callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net, as they are: what they collect stays in them. Callbacks
-        that score predictions themselves (``EpochScoring``) are not supported.
-    device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA if there is one, else the CPU.
-    random_state : int, RandomState or None, default=None
-        Initial values, mini-batches, dropout and held-out organisms. The same integer
-        gives the same model on the same machine.
-    verbose : int, default=0
-        1 shows a progress bar, 2 the losses of every epoch.
 
     Attributes
     ----------
-    graph_ : ndarray of shape (n_neurons, n_neurons)
-        Mean inferred graph of the training windows (of at most 4,096 evenly spaced ones,
-        fewer for many neurons). Entry ``[i, j]`` is the influence of sender ``j`` on
-        receiver ``i``; the diagonal is zero and pairs that were never recorded are NaN.
-        Absent with ``n_rounds=0``.
-    forecasts_frames_ : bool
-        Whether the target of ``fit`` was the following frame.
+    graph_
+    forecasts_frames_
     columns_ : ndarray of int
         Neurons recorded in training. Other identified neurons are forecast by what all
         neurons share, and send nothing. One that was constant is forecast to stay as it is.
-    reversion_ : float
-        Part of a window's level, within those of training, from which forecasts return to
-        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
-    kept_ : ndarray of shape (n_horizons,)
-        Part of the forecast distance from the last frame that is kept at each step; the
-        last one holds for all further steps.
-    net_ : skorch.NeuralNet
-        The trained net, with its history.
-    n_epochs_ : int
-        Epochs trained.
-    interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of the training windows.
+    reversion_
+    kept_
+    net_
+    n_epochs_
+    interrupted_
+    n_features_in_, n_times_in_
 
     See Also
     --------
@@ -158,11 +93,6 @@ class GraphForecaster(GraphNet, NetForecaster):
     """
 
     _frame_decay = 2.0
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GraphNet._parameter_constraints,
-        **NetForecaster._parameter_constraints,
-    }
 
     def __init__(
         self,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from skneurograph.base._described import described
+from skneurograph.base._parameters import SHARED
 from skneurograph.forecasting._net import NetForecaster
+from skneurograph.forecasting._parameters import FORECASTING
 from skneurograph.nn import PerceptronDecoder, PerceptronFrames
 
 __all__ = ["MLPForecaster"]
 
 
+@described(SHARED, FORECASTING)
 class MLPForecaster(NetForecaster):
     """Forecast neural activity with a multilayer perceptron on the last frames.
 
@@ -21,77 +25,16 @@ class MLPForecaster(NetForecaster):
     of all neurons at once and gives the change of each, beside its own autoregression in
     closed form. A missing neuron (NaN) counts as its mean.
 
-    Parameters
-    ----------
-    n_lags : int, default=12
-        Frames that are read; at most those of a window.
-    hidden_size : int, default=32
-        Hidden units.
-    n_rollout : int, default=9
-        Steps of the rollouts whose error training minimises, a step ``h`` with weight
-        ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
-        over the last frames of the window, as far as ``n_lags`` frames are left to start
-        from. A net that has only seen one step drifts when it feeds on its own forecasts.
-    allow_drift : bool, default=True
-        Whether baselines may have drifted by the time of the forecast. See the guide on
-        forecasting: it is measured on training windows how far forecasts return to the
-        training mean and leave the last frame. False trusts them fully.
-    n_members : int, default=3
-        Networks trained from different initial values; their forecasts are averaged.
-    dropout : float, default=0.5
-        Probability of dropping a hidden unit in training.
-    neuron_dropout : float, default=0.2
-        Probability of dropping a whole neuron in training, so that the model learns to
-        live with other sets of neurons.
-    learning_rate : float, default=0.003
-        Peak of the one-cycle schedule of AdamW.
-    weight_decay : float or None, default=None
-        Decoupled weight decay of AdamW. None is 10 for forecasts, which pulls the net back
-        to the linear dynamics it starts from, and 0.01 for other targets.
-    max_epochs : int, default=8
-        Passes through the windows. An epoch has at least 8 steps, however few the
-        windows; 16 for other targets.
-    batch_size : int, default=64
-        Windows of a mini-batch.
-    patience : int or None, default=None
-        Epochs without improvement of the validation loss after which training stops and
-        the best state is restored. None trains for ``max_epochs``, to the end of the
-        schedule of the learning rate.
-    validation_fraction : float, default=0.2
-        Part held out when ``patience`` is given: of the organisms if ``groups`` are
-        routed, otherwise the last windows, which are taken to be in order of time.
-    callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net, as they are: what they collect stays in them. Callbacks
-        that score predictions themselves (``EpochScoring``) are not supported.
-    device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA if there is one, else the CPU.
-    random_state : int, RandomState or None, default=None
-        Initial values, mini-batches, dropout and held-out organisms. The same integer
-        gives the same model on the same machine.
-    verbose : int, default=0
-        1 shows a progress bar, 2 the losses of every epoch.
-
     Attributes
     ----------
-    forecasts_frames_ : bool
-        Whether the target of ``fit`` was the following frame.
-    columns_ : ndarray of int
-        Neurons recorded in training. Others, and those that were constant, are forecast to
-        stay as they are.
-    reversion_ : float
-        Part of a window's level, within those of training, from which forecasts return to
-        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
-    kept_ : ndarray of shape (n_horizons,)
-        Part of the forecast distance from the last frame that is kept at each step; the
-        last one holds for all further steps.
-    net_ : skorch.NeuralNet
-        The trained net, with its history.
-    n_epochs_ : int
-        Epochs trained.
-    interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of the training windows.
+    forecasts_frames_
+    columns_
+    reversion_
+    kept_
+    net_
+    n_epochs_
+    interrupted_
+    n_features_in_, n_times_in_
 
     See Also
     --------
@@ -108,10 +51,6 @@ class MLPForecaster(NetForecaster):
     >>> model.forecast(windows.X[:2], 16).shape
     (2, 3, 16)
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetForecaster._parameter_constraints,
-    }
 
     def __init__(
         self,

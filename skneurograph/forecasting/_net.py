@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval
 from torch import nn
 
 from skneurograph.base._fit_net import fit_net
@@ -42,14 +40,6 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
     # Weight decay of forecasts, by default: it pulls a net back to the linear dynamics that
     # training starts from, so much is right that would be far too much for another target.
     _frame_decay = 10.0
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetEstimator._parameter_constraints,
-        "weight_decay": [None, Interval(Real, 0, None, closed="left")],
-        "n_lags": [Interval(Integral, 1, None, closed="left")],
-        "n_rollout": [Interval(Integral, 1, None, closed="left")],
-        "allow_drift": ["boolean"],
-    }
 
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)

@@ -7,13 +7,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import StepForecaster, counted_windows
+from skneurograph.forecasting._parameters import FORECASTING
 
 __all__ = ["PersistenceForecaster"]
 
 
+@described(SHARED, FORECASTING)
 class PersistenceForecaster(StepForecaster):
     """Forecast by persistence: repeat the last frame of the window.
 
@@ -22,10 +26,8 @@ class PersistenceForecaster(StepForecaster):
 
     Attributes
     ----------
-    forecasts_frames_ : bool
-        Whether the target of ``fit`` was the following frame.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of the training windows.
+    forecasts_frames_
+    n_features_in_, n_times_in_
 
     See Also
     --------

@@ -12,10 +12,13 @@ from sklearn.linear_model import Ridge
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import has_fit_parameter
 
+from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import StepForecaster, counted_windows, in_chunks
 from skneurograph.forecasting._linear import fit_own, recorded_together
+from skneurograph.forecasting._parameters import FORECASTING
 from skneurograph.forecasting._scaling import FrameScaler, is_still
 from skneurograph.forecasting._trust import (
     FULL_TRUST,
@@ -29,6 +32,7 @@ from skneurograph.forecasting._trust import (
 __all__ = ["VARForecaster"]
 
 
+@described(SHARED, FORECASTING)
 class VARForecaster(StepForecaster):
     """Forecast neural activity by vector autoregression (VAR).
 
@@ -43,25 +47,21 @@ class VARForecaster(StepForecaster):
 
     Parameters
     ----------
-    order : int, default=1
+    order : int
         Frames of all neurons that are read; at most those of a window. 0 leaves each
         neuron to itself.
-    own_order : int, default=12
+    own_order : int
         Frames of the neuron itself that are read; at most those of a window. 0 leaves
         this stage out, which makes a plain VAR with one penalty for all coefficients.
-    alpha : float, default=10.0
+    alpha : float
         Ridge penalty between neurons, relative to the number of training windows: the
         coefficient of a single unit-variance input shrinks by ``1 / (1 + alpha)``. A
         target other than the following frame has scikit-learn's default penalty.
-    regressor : scikit-learn regressor or None, default=None
+    regressor : scikit-learn regressor or None
         Used in place of the ridge regression, on standardised frames flattened to
         ``(n_windows, n_neurons * order)``; must take several targets at once. Further
         steps then are only as stable as the regressor makes them, within twice the range
         of the training frames.
-    allow_drift : bool, default=True
-        Whether baselines may have drifted by the time of the forecast. See the guide on
-        forecasting: it is measured on training windows how far forecasts return to the
-        training mean and leave the last frame. False trusts them fully.
 
     Attributes
     ----------
@@ -73,16 +73,10 @@ class VARForecaster(StepForecaster):
         ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
     columns_ : ndarray of int
         Neurons recorded in training. One that was constant is forecast to stay as it is.
-    reversion_ : float
-        Part of a window's level, within those of training, from which forecasts return to
-        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.
-    kept_ : ndarray of shape (n_horizons,)
-        Part of the forecast distance from the last frame that is kept at each step; the
-        last one holds for all further steps.
-    forecasts_frames_ : bool
-        Whether the target of ``fit`` was the following frame.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of the training windows.
+    reversion_
+    kept_
+    forecasts_frames_
+    n_features_in_, n_times_in_
 
     See Also
     --------
@@ -110,7 +104,6 @@ class VARForecaster(StepForecaster):
         "own_order": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "regressor": [None, HasMethods(["fit", "predict"])],
-        "allow_drift": ["boolean"],
     }
 
     def __init__(

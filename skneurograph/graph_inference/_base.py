@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,8 +31,6 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
     A class gives `_learn`, which sets ``graph_``, and either `_window_graphs` (called with
     windows in which every neuron is recorded) or `_graph_chunks` as a whole.
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"neurons": [None, "array-like"]}
 
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)

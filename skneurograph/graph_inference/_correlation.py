@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT, filtered_products, standardised, without_noise
+from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
@@ -30,33 +32,32 @@ __all__ = ["CorrelationGraph"]
 _LEAST_FRAMES = 3
 
 
+@described(SHARED)
 class CorrelationGraph(GraphTransformer):
     """Functional connectivity by correlation (Pearson or Spearman), with or without a lag.
 
     Parameters
     ----------
-    method : {"pearson", "spearman"}, default="pearson"
+    method : {"pearson", "spearman"}
         Correlation of the activity, or of its ranks: those of each neuron over its training
         frames, and within the window where ``baseline`` is the window.
-    lag : int, default=0
+    lag : int
         With ``lag=k``, the receiver is correlated with the sender ``k`` frames before, so
         that the graph has a direction. No lag reaches across windows.
-    noise_filter : bool, default=False
+    noise_filter : bool
         Rebuild the correlations from those of their eigenvalues that independent noise
         would not reach, ``(1 + sqrt(N / T))**2`` for N neurons and T frames [1]_. For
         ``graph_``, T is the mean number of *independent* frames of a pair: the repeated
         frames of overlapping windows count once, and frames of slow activity count for
         less, by its autocorrelation. For the graph of a window, T is simply ``n_times``.
         Only for ``lag=0``.
-    baseline : {"auto", "window", "training"}, default="auto"
+    baseline : {"auto", "window", "training"}
         What the graph of a window measures. ``"window"``: the correlation about the mean
         of the window itself, of at least 3 frames. ``"training"``: the product of z-scores
         with mean and spread of the training frames, averaged over the window, the edge time
         series of [2]_; it is defined for one frame, and its average over the training
         windows is ``graph_`` (if no neuron is missing). ``"auto"`` takes the window if it
         is long enough.
-    neurons : sequence of str or None, default=None
-        Names of the neurons, for the names of the features.
 
     Attributes
     ----------
@@ -65,10 +66,8 @@ class CorrelationGraph(GraphTransformer):
         windows that hold both. It is not the mean of the graphs of the windows: a window
         has few frames, so that its correlations are poor and biased, and it does not see
         what changes more slowly than its length. NaN for pairs never recorded together.
-    columns_ : ndarray of int
-        Neurons that some training window holds.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of a window.
+    columns_
+    n_features_in_, n_times_in_
 
     See Also
     --------
@@ -110,7 +109,6 @@ class CorrelationGraph(GraphTransformer):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GraphTransformer._parameter_constraints,
         "method": [StrOptions({"pearson", "spearman"})],
         "lag": [Interval(Integral, 0, None, closed="left")],
         "noise_filter": ["boolean"],

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sklearn.covariance import graphical_lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT
+from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
@@ -27,24 +29,23 @@ _LASSO_PENALTY = 0.1
 _LEAST_EIGENVALUE = 1e-4
 
 
+@described(SHARED)
 class PartialCorrelationGraph(GraphTransformer):
     """Functional connectivity by partial correlation, conditional on all other recorded neurons.
 
     Parameters
     ----------
-    estimator : {"ledoit-wolf", "graphical-lasso"}, default="ledoit-wolf"
+    estimator : {"ledoit-wolf", "graphical-lasso"}
         How the correlations are regularised before they are inverted: shrunk towards none
         [1]_, or with an L1 penalty that sets most partial correlations to zero [2]_.
-    alpha : float or None, default=None
+    alpha : float or None
         Shrinkage between 0 and 1, or the penalty of the graphical lasso. None takes the
         shrinkage of Ledoit and Wolf, and 0.1.
-    prior_frames : float, default=100.0
+    prior_frames : float
         How many frames the training windows count as in the graph of one window. Its
         covariance, about the training mean, is averaged with the regularised one of the
         training windows with the weights ``n_times`` and ``prior_frames``; so a window of
         one frame has a graph.
-    neurons : sequence of str or None, default=None
-        Names of the neurons, for the names of the features.
 
     Attributes
     ----------
@@ -53,10 +54,8 @@ class PartialCorrelationGraph(GraphTransformer):
         together, which count as uncorrelated for the other pairs.
     shrinkage_ : float
         Shrinkage used by ``"ledoit-wolf"``; 0 for the graphical lasso.
-    columns_ : ndarray of int
-        Neurons that some training window holds.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of a window.
+    columns_
+    n_features_in_, n_times_in_
 
     Raises
     ------
@@ -103,7 +102,6 @@ class PartialCorrelationGraph(GraphTransformer):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GraphTransformer._parameter_constraints,
         "estimator": [StrOptions({"ledoit-wolf", "graphical-lasso"})],
         "alpha": [None, Interval(Real, 0, None, closed="neither")],
         "prior_frames": [Interval(Real, 0, None, closed="neither")],

@@ -16,9 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skneurograph.base._batches import steps_per_epoch
 from skneurograph.base._columns import Columns
+from skneurograph.base._described import described
 from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._parameters import SHARED
 from skneurograph.base._split import TrainingSplit
 from skneurograph.base._targets import NoTarget
 from skneurograph.data._inputs import unmasked
@@ -31,25 +33,13 @@ from skneurograph.nn import RelationalModel, computed_loss
 
 __all__ = ["RelationalGraph"]
 
-_SHARED = (
-    "hidden_size",
-    "learning_rate",
-    "weight_decay",
-    "max_epochs",
-    "batch_size",
-    "patience",
-    "validation_fraction",
-    "callbacks",
-    "device",
-    "random_state",
-    "verbose",
-)
 # Numbers that training holds for each hidden unit of a frame, and each edge type of a pair.
 _HELD = 16
 # Part of the training in which the variance falls from that of the data to what is left.
 _ANNEALING = 0.5
 
 
+@described(SHARED)
 class RelationalGraph(GraphTransformer, NetEstimator):
     """Directed connectivity by neural relational inference (NRI).
 
@@ -62,73 +52,50 @@ class RelationalGraph(GraphTransformer, NetEstimator):
 
     Parameters
     ----------
-    n_edge_types : int, default=2
+    n_edge_types : int
         Kinds of edges. The first is "no edge" and passes no message.
-    encoder : {"mlp", "cnn"}, default="mlp"
+    encoder : {"mlp", "cnn"}
         How the encoder reads the frames of a window: all at once, or by convolution along
         time with attention.
-    decoder : {"mlp", "recurrent"}, default="mlp"
+    decoder : {"mlp", "recurrent"}
         Whether frames are predicted from the ``n_lags`` before, or from a recurrent state.
-    message : {"factorized", "mlp"}, default="factorized"
+    message : {"factorized", "mlp"}
         ``"factorized"``: ``W2 sum_j a_ij relu(U h_i + V h_j)``, for which no feature vector
         of a pair is ever held. ``"mlp"``: the published network with two layers on every
         pair, in encoder and decoder; much slower.
-    n_prediction_steps : int, default=10
+    n_prediction_steps : int
         Frames that are predicted from predictions, before a true frame is given again.
-    n_lags : int, default=1
+    n_lags : int
         Frames that the ``"mlp"`` decoder reads. One is enough if a frame tells the state of
         a neuron (position and velocity); a single trace rather needs two or three.
-    n_burn_in : int, default=0
+    n_burn_in : int
         Frames at the beginning that the ``"recurrent"`` decoder is given and that do not
         count in the loss.
-    n_neighbors : int or None, default=None
+    n_neighbors : int or None
         Consider only that many senders for each receiver, those whose activity correlates
         most strongly (in absolute value) with the receiver's next frame in the training
         windows. Work and memory then grow linearly with the neurons. None for all pairs.
-    edge_prior : float, default=0.5
+    edge_prior : float
         Prior probability that there is an edge, shared evenly by the types but the first.
-    noise_variance : float or None, default=None
+    noise_variance : float or None
         Variance of the prediction error in units of ``X``, constant, as published (5e-5 for
         features in [-1, 1]). None estimates one per channel: it starts at the variance of
         the activity and falls to that of the errors during the first half of the training.
         As long as it is large the prior keeps edges undecided, so that the decoder learns
         to use them before the encoder commits itself.
-    temperature : float, default=1.5
+    temperature : float
         Of the Gumbel softmax; the lower, the closer to discrete edges (published: 0.5), and
         the more the edges drawn for one window differ from time to time.
-    hard : bool, default=False
+    hard : bool
         Whether messages pass along discrete edges in training, with the gradient of soft
         ones (straight-through).
-    n_channels : int, default=1
+    n_channels : int
         Features of a neuron and frame. With more than one, ``X`` has shape
         ``(n_windows, n_neurons, n_times, n_channels)``, as `make_springs` gives it.
-    neurons : sequence of str or None, default=None
-        Names of the neurons, for the names of the features.
-    hidden_size : int, default=64
+    hidden_size : int
         Units of all layers.
-    learning_rate : float, default=0.003
-        Peak of the one-cycle schedule of AdamW.
-    weight_decay : float, default=0.01
-        Decoupled weight decay of AdamW.
-    max_epochs : int, default=32
-        Passes through the windows. An epoch has at least 16 steps, however few the
-        windows.
-    batch_size : int, default=64
-        Windows of a mini-batch.
-    patience : int or None, default=None
-        Epochs without improvement of the validation loss after which training stops and
-        the best state is restored. None trains for ``max_epochs``.
-    validation_fraction : float, default=0.2
-        Part held out when ``patience`` is given: of the organisms if ``groups`` are
-        given, otherwise the last windows, which are taken to be in order of time.
-    callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net, as they are.
-    device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA if there is one, else the CPU.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState or None
         Initial values, mini-batches, drawn edges and held-out organisms.
-    verbose : int, default=0
-        1 shows a progress bar, 2 the losses of every epoch.
 
     Attributes
     ----------
@@ -137,15 +104,12 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         to receiver (row). NaN for pairs never recorded together.
     neighbors_ : ndarray of int, shape (n_recorded, n_neighbors), or None
         Columns of the senders considered for each of ``columns_``; None for all.
-    columns_ : ndarray of int
-        Neurons that some training window holds.
+    columns_
     net_ : skorch.NeuralNet
         The trained net, with its history. The loss is the negative evidence lower bound
         per neuron.
-    n_epochs_ : int
-        Epochs trained.
-    interrupted_ : bool
-        Whether training was interrupted from the keyboard; the best state so far is kept.
+    n_epochs_
+    interrupted_
     n_features_in_, n_times_in_ : int
         Neurons, and frames of a window (times ``n_channels``).
 
@@ -174,8 +138,6 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GraphTransformer._parameter_constraints,
-        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
         "n_edge_types": [Interval(Integral, 2, None, closed="left")],
         "encoder": [StrOptions({"mlp", "cnn"})],
         "decoder": [StrOptions({"mlp", "recurrent"})],

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Lasso
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT
+from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.graph_inference._base import GraphTransformer, any_missing
 from skneurograph.graph_inference._inverse import inverse, nearest_correlation
@@ -26,6 +28,7 @@ _LEAST_EIGENVALUE = 1e-6  # of the design handed to the lasso
 _LEAST_RESIDUAL = 1e-12
 
 
+@described(SHARED)
 class VARGraph(GraphTransformer):
     r"""Directed connectivity by vector autoregression (Granger).
 
@@ -34,23 +37,21 @@ class VARGraph(GraphTransformer):
 
     Parameters
     ----------
-    order : int, default=1
+    order : int
         Frames of the past that predict; windows need at least one frame more.
-    penalty : {"ridge", "lasso"}, default="ridge"
+    penalty : {"ridge", "lasso"}
         Penalty on the coefficients: squared, or absolute, which sets most to zero.
-    alpha : float or None, default=None
+    alpha : float or None
         Its strength, for activity of unit variance: ``|y - A x|^2 + alpha |A|^2`` per frame
         for ``"ridge"``, ``|y - A x|^2 / 2 + alpha |A|_1`` for ``"lasso"``. None takes 1 and
         0.01. The less noise, and the more frames for each neuron, the smaller it should be:
         1 suits slow, noisy calcium of a hundred neurons, 0.01 a linear system seen as it is.
-    strength : {"granger", "coefficient"}, default="granger"
+    strength : {"granger", "coefficient"}
         What ``graph_`` holds. ``"granger"``: the logarithm of the ratio by which the
         residual variance of the receiver grows without the sender, at least 0 [1]_.
         ``"coefficient"``: the sum of the coefficients over the lags, with its sign.
-    prior_frames : float, default=100.0
+    prior_frames : float
         How many frames the training windows count as in the graph of one window.
-    neurons : sequence of str or None, default=None
-        Names of the neurons, for the names of the features.
 
     Attributes
     ----------
@@ -60,10 +61,8 @@ class VARGraph(GraphTransformer):
     coef_ : ndarray of shape (order, n_neurons, n_neurons)
         Coefficients of z-scored activity, ``[k, i, j]`` from ``j`` to ``i`` after ``k + 1``
         frames. The diagonals hold what a neuron's own past tells. NaN as in ``graph_``.
-    columns_ : ndarray of int
-        Neurons that some training window holds.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of a window.
+    columns_
+    n_features_in_, n_times_in_
 
     Notes
     -----
@@ -110,7 +109,6 @@ class VARGraph(GraphTransformer):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **GraphTransformer._parameter_constraints,
         "order": [Interval(Integral, 1, None, closed="left")],
         "penalty": [StrOptions({"ridge", "lasso"})],
         "alpha": [None, Interval(Real, 0, None, closed="neither")],

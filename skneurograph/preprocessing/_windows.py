@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from numbers import Integral
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -12,11 +11,13 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, 
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._parameters import SHARED
 from skneurograph.base._units import power_of_two
 from skneurograph.base._validation import check_windows, neuron_names
 from skneurograph.data._lazy import LazyWindows
@@ -86,20 +87,20 @@ class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
         return adapter.create_container(values[:, :, 0], X, columns=self.get_feature_names_out)
 
 
+@described(SHARED)
 class FlattenWindows(_WindowTransformer):
     """Flatten each window to one row of features, for any scikit-learn estimator.
 
     Parameters
     ----------
-    neurons : sequence of str or None, default=None
+    neurons : sequence of str or None
         Names of the neurons, for the names of the features; they take precedence over the
         names that a step before gives. By default those, the column names seen in
         ``fit``, or ``x0, x1, ...``.
 
     Attributes
     ----------
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of a window.
+    n_features_in_, n_times_in_
 
     Examples
     --------
@@ -111,8 +112,6 @@ class FlattenWindows(_WindowTransformer):
     >>> flatten.get_feature_names_out()[:3].tolist()
     ['AVAL[t-2]', 'AVAL[t-1]', 'AVAL[t]']
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"neurons": [None, "array-like"]}
 
     def __init__(self, *, neurons: Sequence[str] | None = None) -> None:
         self.neurons = neurons
@@ -170,6 +169,7 @@ class FlattenWindows(_WindowTransformer):
         return np.array([name + frame for name in names for frame in frames], dtype=object)
 
 
+@described(SHARED)
 class WindowScaler(_WindowsToWindows):
     """Scale each neuron to zero mean and unit variance over the training windows.
 
@@ -180,6 +180,7 @@ class WindowScaler(_WindowsToWindows):
     ----------
     mean_, scale_ : ndarray of shape (n_neurons,)
         Zero and one for neurons that were never recorded or are constant.
+    n_features_in_, n_times_in_
 
     Examples
     --------
@@ -236,6 +237,7 @@ class WindowScaler(_WindowsToWindows):
         return self._give(scaled.astype(windows.dtype, copy=False), X, is_flat)
 
 
+@described(SHARED)
 class WindowImputer(_WindowsToWindows):
     """Impute missing neurons, for estimators that do not accept NaN.
 
@@ -243,7 +245,7 @@ class WindowImputer(_WindowsToWindows):
 
     Parameters
     ----------
-    strategy : {"mean", "zero"}, default="mean"
+    strategy : {"mean", "zero"}
         Fill a missing neuron with its mean over the training windows, or with zero.
         Neurons that no training window holds are set to zero in every window, so that
         weights which training could not determine never matter.
@@ -254,6 +256,7 @@ class WindowImputer(_WindowsToWindows):
         Value that stands for each neuron where it is missing.
     recorded_ : ndarray of bool of shape (n_neurons,)
         Neurons that some training window holds.
+    n_features_in_, n_times_in_
 
     Examples
     --------
@@ -314,6 +317,7 @@ class WindowImputer(_WindowsToWindows):
         return self._give(filled.astype(windows.dtype, copy=False), X, is_flat)
 
 
+@described(SHARED)
 class WindowPCA(_WindowsToWindows):
     """Project every frame on the principal components of the population.
 
@@ -322,14 +326,18 @@ class WindowPCA(_WindowsToWindows):
 
     Parameters
     ----------
-    n_components : int, default=10
+    n_components : int
         At most the number of neurons and of training frames.
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_neurons)
+        Weights of the neurons.
     explained_variance_ratio_ : ndarray of shape (n_components,)
+        Part of the variance of all frames that each component explains.
     n_components_ : int
+        Components found.
+    n_features_in_, n_times_in_
 
     Raises
     ------
@@ -344,10 +352,6 @@ class WindowPCA(_WindowsToWindows):
     >>> WindowPCA(n_components=3).fit_transform(X).shape
     (50, 3, 8)
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")]
-    }
 
     def __init__(self, *, n_components: int = 10) -> None:
         self.n_components = n_components

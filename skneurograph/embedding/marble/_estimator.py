@@ -15,11 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.base._batches import TrainingData
 from skneurograph.base._containers import check_alignment
+from skneurograph.base._described import described
 from skneurograph.base._device import resolve_device, usual_torch
 from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
-from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._parameters import SHARED
 from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
@@ -38,20 +39,9 @@ _N_TIMES = 6
 _INITIAL_TEMPERATURE = 2.0
 # Every step draws new partners, so few steps suffice where points are few.
 _MIN_STEPS_PER_EPOCH = 4
-_SHARED = (
-    "hidden_size",
-    "dropout",
-    "learning_rate",
-    "weight_decay",
-    "max_epochs",
-    "batch_size",
-    "callbacks",
-    "device",
-    "random_state",
-    "verbose",
-)
 
 
+@described(SHARED)
 class MARBLE(TransformerMixin, BaseEstimator):
     """Embed local flow fields over neural manifolds, without labels (MARBLE).
 
@@ -66,69 +56,59 @@ class MARBLE(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=3
+    n_components : int
         Dimensions of the embedding. Points have length one: they lie on a circle or sphere
         (and with one dimension at -1 or 1, which is rarely of use).
-    n_neighbors : int, default=15
+    n_neighbors : int
         Neighbour that sets the scale of a state in the continuous nearest-neighbour graph.
-    delta : float, default=1.5
+    delta : float
         Factor of that scale within which states are neighbours.
-    order : int, default=1
+    order : int
         Highest derivative of the flow that counts; 0 for vectors alone. The features of a
         point number D to the power of ``order + 1`` and less for D dimensions of the state.
-    gauge : {"global", "local"}, default="global"
+    gauge : {"global", "local"}
         ``"global"``: vectors are compared as they are in the state space. ``"local"``: they
         are projected on the tangent spaces of the manifold and carried from one to the
         other by parallel transport, so that its curvature does not count as change.
-    manifold_dimension : int or None, default=None
+    manifold_dimension : int or None
         Dimensions of the tangent spaces for ``gauge="local"``. None takes as many as hold
         90 % of the local variance, averaged over states. A state with fewer neighbours than
         that has an arbitrary tangent space.
-    diffusion_time : float or "learned", default=1.0
+    diffusion_time : float or "learned"
         How far vectors are averaged over the graph, about this many steps of a random walk;
         0 leaves them. ``"learned"`` lets training choose it, starting at 1, below 4.
-    positions : bool or "auto", default="auto"
+    positions : bool or "auto"
         Whether the state itself is a feature beside its flow. ``"auto"``: unless
         ``inner_product_features``, with which it cannot be.
-    inner_product_features : bool, default=False
+    inner_product_features : bool
         Use only what no rotation, reflection or shift of a group's state space changes (the
         embedding-agnostic mode), to compare animals with other neurons, or networks. The
         groups still need equally many columns: reduce each of them to as many principal
         components.
-    derivative : {"difference", "slope"}, default="difference"
+    derivative : {"difference", "slope"}
         Vector of windows of more than two frames: the last difference, or the slope of the
         straight line fitted to all frames of the window, which is smoother.
-    partners : {"flow", "neighbors"}, default="flow"
+    partners : {"flow", "neighbors"}
         Which points are drawn together: points where the flow leads within ``n_steps`` (the
         point nearest to the last frame of the window, and so on from there), or neighbours
         in the graph, as published.
-    n_steps : int, default=10
+    n_steps : int
         Most steps along the flow from a point to its partner.
-    temperature : float or "learned", default=2.0
+    temperature : float or "learned"
         Of the contrastive loss; ``"learned"`` starts at 2.
-    n_principal : int, default=64
+    n_principal : int
         Principal components of the features that the network reads.
-    hidden_size : int, default=64
-        Units of the network.
-    dropout : float, default=0.0
-        Part of these that is silenced in training.
-    learning_rate : float, default=0.001
-        Peak of the one-cycle schedule of AdamW.
-    weight_decay : float, default=1.0
+    weight_decay : float
         Decoupled weight decay, which pulls the embedding towards the leading principal
         components of the features.
-    max_epochs : int, default=100
+    max_epochs : int
         Passes through the points.
-    batch_size : int, default=256
+    batch_size : int
         Points of a mini-batch; each is told from the partners of all others.
-    callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net, as they are.
-    device : str or torch.device, default="auto"
+    device : str or torch.device
         ``"auto"`` is CUDA if there is one, else the CPU. The geometry is computed on the CPU.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState or None
         Initial values, mini-batches and partners.
-    verbose : int, default=0
-        1 shows a progress bar, 2 the loss of every epoch.
 
     Attributes
     ----------
@@ -137,15 +117,17 @@ class MARBLE(TransformerMixin, BaseEstimator):
     manifold_dimension_ : int
         Principal directions that hold 90 % of the local variance, or those asked for.
     diffusion_time_ : float
+        That given, or learned.
     temperature_ : float
+        That given, or learned.
     loss_curve_ : ndarray of shape (n_epochs,)
         Mean contrastive loss of each epoch.
     n_components_ : int
-    net_ : skorch.NeuralNet
-        The trained net, with its history.
-    n_epochs_ : int
+        Dimensions of the embedding.
+    net_
+    n_epochs_
     interrupted_ : bool
-        Whether training was interrupted from the keyboard; the state so far is kept.
+        Whether training was interrupted from the keyboard; the current state is kept.
     n_features_in_, n_times_in_ : int
         Neurons (dimensions of the state) and frames of a window.
 
@@ -194,8 +176,6 @@ class MARBLE(TransformerMixin, BaseEstimator):
     __metadata_request__transform: ClassVar[dict[str, bool]] = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
-        "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "delta": [Interval(Real, 0, None, closed="neither")],
         "order": [Interval(Integral, 0, None, closed="left")],

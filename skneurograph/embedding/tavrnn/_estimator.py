@@ -23,11 +23,12 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
 from skneurograph.base._containers import check_alignment
+from skneurograph.base._described import described
 from skneurograph.base._device import usual_torch
 from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
-from skneurograph.base._net_estimator import NetEstimator
+from skneurograph.base._parameters import SHARED
 from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
@@ -46,21 +47,11 @@ from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops
 
 __all__ = ["TAVRNN"]
 
-_SHARED = (
-    "hidden_size",
-    "learning_rate",
-    "weight_decay",
-    "max_epochs",
-    "batch_size",
-    "callbacks",
-    "device",
-    "random_state",
-    "verbose",
-)
 # Sequences are evaluated side by side up to about this many elements.
 _CHUNK_ELEMENTS = 20_000_000
 
 
+@described(SHARED)
 class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Embed evolving functional connectivity with a variational graph RNN (TAVRNN).
 
@@ -75,22 +66,20 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=16
-        Dimensions of the embedding.
-    noise_filter : bool, default=True
+    noise_filter : bool
         Rebuild the correlations of a window from those of their eigenvalues that independent
         noise of as many neurons and frames would not reach, ``(1 + sqrt(N / T))**2`` [2]_.
-    threshold : float, default=0.2
+    threshold : float
         Neurons whose correlation has a larger magnitude are connected.
-    weighted : bool, default=True
+    weighted : bool
         Whether an edge weighs its correlation, sign included, in the convolutions, or 1.
         What the model explains is whether there is an edge.
-    node_features : {"identity", "weights", "exchangeable"}, default="identity"
+    node_features : {"identity", "weights", "exchangeable"}
         What tells neurons apart. ``"identity"``: parameters of each neuron's own.
         ``"weights"``: its row of edge weights (and a read-out of its own).
         ``"exchangeable"``: only the sums of its edges, signed and unsigned, so that the model
         applies to any neurons, also those that no training window held.
-    activity_features : {"mean", "mean+slope"} or None, default="mean"
+    activity_features : {"mean", "mean+slope"} or None
         What of the activity of a neuron joins its features and is explained, too: its mean
         in the window, and its change over the window, by a straight line through the frames,
         which tells much where signals are slow. Each is taken relative to the root mean
@@ -98,38 +87,28 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         reliable: as far as every other frame tells what the frames between tell. That root
         mean square itself is a feature of the history node. None leaves the embedding to the
         graphs.
-    attention_width : int, default=8
+    attention_width : int
         States that temporal attention mixes: that of the snapshot and those before it.
         1 is no attention.
-    sequence_length : int or None, default=8
+    sequence_length : int or None
         In training, sequences are cut into pieces of at most so many windows, in other
         places each epoch. Short pieces train faster, and an embedding that does not lean on
         what came before. Embedding never cuts. None trains on whole sequences.
-    kl_weight : float, default=0.03
+    kl_weight : float
         Weight of the divergence of posterior from prior in the loss; below 1 the latents
         tell more than a strict bound would let them.
-    label_weight : float, default=1.0
+    label_weight : float
         Weight of the cross-entropy of the labels, if ``y`` is given to ``fit``. With 0,
         labels are ignored, as a step of a pipeline that must not look at them needs it.
-    hidden_size : int, default=32
+    hidden_size : int
         Units of a node's state.
-    learning_rate : float, default=0.01
-        Peak of the one-cycle schedule of AdamW.
-    weight_decay : float, default=0.01
-        Decoupled weight decay of AdamW.
-    max_epochs : int, default=250
+    max_epochs : int
         Passes through the windows. What counts is the number of steps, of which an epoch of
         some hundred windows is one: a few hundred are needed, and many windows need fewer epochs.
-    batch_size : int, default=16
+    batch_size : int
         Pieces of sequences in a mini-batch.
-    callbacks : list of skorch callbacks or None, default=None
-        Added to those of the net, as they are.
-    device : str or torch.device, default="auto"
-        ``"auto"`` is CUDA if there is one, else the CPU.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState or None
         Initial values, latents drawn in training, cuts and order of the pieces.
-    verbose : int, default=0
-        1 shows a progress bar, 2 the loss of every epoch.
 
     Attributes
     ----------
@@ -143,16 +122,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         and with the labels).
     classes_ : ndarray of shape (n_classes,)
         Only if trained with labels.
-    columns_ : ndarray of int
-        Neurons that some training window holds.
-    net_ : skorch.NeuralNet
-        The trained net, with its history.
-    n_epochs_ : int
-        Epochs trained.
+    columns_
+    net_
+    n_epochs_
     interrupted_ : bool
         Whether training was interrupted from the keyboard; the current state is kept.
-    n_features_in_, n_times_in_ : int
-        Neurons and frames of a window.
+    n_features_in_, n_times_in_
 
     See Also
     --------
@@ -201,8 +176,6 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     __metadata_request__score: ClassVar[dict[str, bool]] = {"groups": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **{name: NetEstimator._parameter_constraints[name] for name in _SHARED},
-        "n_components": [Interval(Integral, 1, None, closed="left")],
         "noise_filter": ["boolean"],
         "threshold": [Interval(Real, 0, 1, closed="left")],
         "weighted": ["boolean"],

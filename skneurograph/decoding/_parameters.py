@@ -1,0 +1,46 @@
+"""What the parameters and attributes mean that decoders share."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skneurograph.base._described import Entry
+
+__all__ = ["DECODING"]
+
+DECODING = {
+    "projection_size": Entry(
+        "int or None",
+        """Dimensions on which every frame is first projected by a learned linear map, which
+        generalises better than reading all neurons; None reads them all.""",
+        [None, Interval(Integral, 1, None, closed="left")],
+    ),
+    "decay": Entry(
+        "float or None",
+        """Frames are scaled by ``exp(-age / decay)``, age in frames before the last, so that
+        long windows do not overfit. None keeps them as they are.""",
+        [None, Interval(Real, 0, None, closed="neither")],
+    ),
+    "label_smoothing": Entry(
+        "float",
+        "Weight of the uniform distribution in the training targets.",
+        [Interval(Real, 0, 1, closed="left")],
+    ),
+    "class_weight": Entry(
+        '{"balanced"}, dict or None',
+        """``"balanced"`` weighs classes inversely to their frequency; a dict gives the weight of
+        every class.""",
+        [None, dict, StrOptions({"balanced"})],
+    ),
+    "classes_": Entry("ndarray of shape (n_classes,)", "Labels."),
+    "y_mean_, y_scale_": Entry(
+        "ndarray of shape (n_outputs,)",
+        """Mean and standard deviation of the training targets; zero where a target is
+        constant.""",
+    ),
+    "columns_": Entry(
+        "ndarray of int", "Neurons recorded in training. Other identified neurons are ignored."
+    ),
+}
