@@ -273,7 +273,7 @@ def test_lazy_windows_give_what_an_array_gives(estimator):
         for organism, names in (("one", ["A", "B", "C"]), ("two", ["A", "B", "D"]))
     ]
     allow_nan = estimator.__sklearn_tags__().input_tags.allow_nan
-    neurons = "union" if allow_nan else "shared"
+    neurons = "union" if allow_nan else "intersection"
     eager = sliding_windows(worms, 4, neurons=neurons)
     lazy = sliding_windows(worms, 4, neurons=neurons, lazy=True)
     assert isinstance(lazy.X, LazyWindows)

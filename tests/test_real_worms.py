@@ -56,7 +56,7 @@ def test_forecasts_of_unseen_worms_reach_what_simple_models_are_known_to(real_wo
     per class .1776 and .6379 (fitted at each horizon; iterated, the second is higher).
     """
     prepared = [worm.zscore().average_classes().zscore() for worm in real_worms]
-    windows = sliding_windows(prepared, 16, target="next", horizon=16, neurons="shared")
+    windows = sliding_windows(prepared, 16, target="next", horizon=16, neurons="intersection")
     assert len(windows.neurons) == 39
     result = compare(
         default_models("forecaster", names=["persistence", "ar", "var"]),
@@ -77,7 +77,7 @@ def test_forecasts_of_unseen_worms_reach_what_simple_models_are_known_to(real_wo
 def test_the_graph_forecaster_beats_its_rivals_on_an_unseen_worm(real_worms):
     """A small budget on one worm; the table of all worms is in the documentation."""
     prepared = [worm.zscore().average_classes().zscore() for worm in real_worms]
-    windows = sliding_windows(prepared, 16, target="next", horizon=16, neurons="shared")
+    windows = sliding_windows(prepared, 16, target="next", horizon=16, neurons="intersection")
     train = windows.groups != "worm_2022-08-02-38"
     errors = {}
     for name, model in default_models("forecaster", names=["ar", "mlp", "graph"]).items():

@@ -85,7 +85,11 @@ def compare_command(
         str, typer.Option(help="Columns are neurons ('name') or averages of a 'class'.")
     ] = "class",
     neurons: Annotated[
-        str, typer.Option(help="Columns: 'union', 'shared' or 'all' (with unidentified neurons).")
+        str,
+        typer.Option(
+            help="Columns: 'union' or 'intersection' of the identified neurons, or 'all' (with "
+            "unidentified neurons)."
+        ),
     ] = "union",
     lag: Annotated[
         int, typer.Option(min=0, help="Decode that many frames back (then not causal).")

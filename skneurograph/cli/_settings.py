@@ -80,7 +80,7 @@ class Settings:
             raise ValueError(f"--horizon: it needs --task forecast, not {task}")
         _one_of("--split", split, (None, "organisms", "time", "both"))
         _one_of("--by", by, ("name", "class"))
-        _one_of("--neurons", neurons, ("union", "shared", "all"))
+        _one_of("--neurons", neurons, ("union", "intersection", "all"))
         if jobs == 0:
             raise ValueError("--jobs: got 0; expected a number of fits, or -1 for all cores")
         seeds = once("--seed", seed or [0])

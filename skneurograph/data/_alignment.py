@@ -15,8 +15,10 @@ from skneurograph.data._inputs import InputError, read_names, unmasked
 from skneurograph.data._labelled import as_pandas, column_names, read_table
 from skneurograph.data._recording import Recording
 
-__all__ = ["align", "as_recordings", "average_classes"]
+__all__ = ["CHOICES", "align", "as_recordings", "average_classes"]
 
+# Which neurons become columns, where no names are given.
+CHOICES = ("union", "intersection", "all")
 _EXPECTED = "Recording objects, or one array or table of shape (n_frames, n_features)"
 _TRIALS = (
     "one Recording per trial, such as [Recording(trial, sampling_rate=..., organism=...) for trial "
@@ -162,12 +164,12 @@ def align(
     identified = [{name for name in part.neurons.tolist() if name} for part in parts]
     if isinstance(neurons, bytes):
         neurons = neurons.decode("utf-8", "replace")
+    in_every = isinstance(neurons, str) and neurons == "intersection"
     if isinstance(neurons, str):
-        if neurons not in ("union", "shared", "all"):
-            raise ValueError(
-                f"neurons: got {neurons!r}; expected 'union', 'shared', 'all' or a list of names"
-            )
-        combine = set.intersection if neurons == "shared" else set.union
+        if neurons not in CHOICES:
+            expected = ", ".join(map(repr, CHOICES))
+            raise ValueError(f"neurons: got {neurons!r}; expected {expected} or a list of names")
+        combine = set.intersection if in_every else set.union
         names = sorted(combine(*identified))
     else:
         wanted = read_names(neurons, "neurons").ravel().tolist()
@@ -187,8 +189,8 @@ def align(
     if not names and not n_anonymous:
         raise ValueError(
             f"neurons={neurons!r}: no neuron is identified in "
-            f"{'every' if neurons == 'shared' else 'any'} recording; "
-            f"use neurons={'union' if neurons == 'shared' and any(identified) else 'all'!r}"
+            f"{'every' if in_every else 'any'} recording; "
+            f"use neurons={'union' if in_every and any(identified) else 'all'!r}"
         )
     _warn_of_numbers(parts, names)
     place = {name: i for i, name in enumerate(names)}

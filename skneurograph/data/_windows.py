@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.data._alignment import align, as_recordings, average_classes
+from skneurograph.data._alignment import CHOICES, align, as_recordings, average_classes
 from skneurograph.data._inputs import InputError, read_labels, read_text
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._precision import needs_double
@@ -92,7 +92,7 @@ def sliding_windows(
     *,
     step: int = 1,
     target: str | None = "behavior",
-    neurons: Literal["union", "shared", "all"] | Sequence[str] = "union",
+    neurons: Literal["union", "intersection", "all"] | Sequence[str] = "union",
     by: Literal["name", "class"] = "name",
     drop: Any = None,
     lag: int = 0,
@@ -120,7 +120,7 @@ def sliding_windows(
         follows the window, the name of a covariate its value at the last frame, and
         None (or ``"behavior"`` of a plain array) no target. Windows whose label is
         empty or whose covariate is NaN are left out.
-    neurons : {"union", "shared", "all"} or sequence of str, default="union"
+    neurons : {"union", "intersection", "all"} or sequence of str, default="union"
         Columns: neurons identified in any recording, in every recording, the union
         followed by as many anonymous columns as needed for unidentified neurons, or
         the names given. Give the ``neurons`` of the training windows to cut windows of
@@ -188,7 +188,7 @@ def sliding_windows(
     parts, is_plain_array = as_recordings(recordings)
     if is_plain_array and target == "behavior":
         target = None
-    if is_plain_array and isinstance(neurons, str) and neurons in ("union", "shared", "all"):
+    if is_plain_array and isinstance(neurons, str) and neurons in CHOICES:
         # In the order of the array, not of their names, in which x10 comes before x2.
         neurons = parts[0].neurons.tolist()
     if target != "next":

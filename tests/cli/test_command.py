@@ -275,7 +275,7 @@ def test_a_warning_is_one_line_in_options(capsys, saved, tmp_path):
 
 def test_real_worms_are_compared(capsys, real_worm_paths, tmp_path):
     out = tmp_path / "results"
-    arguments = ["--recordings", *real_worm_paths[:3], *CHEAP, "--neurons", "shared"]
+    arguments = ["--recordings", *real_worm_paths[:3], *CHEAP, "--neurons", "intersection"]
     status, text, _ = run(capsys, "compare", *arguments, "--out", out)
     assert status == 0
     scores = assert_results(out, ["chance", "logistic"], text)

@@ -182,7 +182,7 @@ def no_neuron_in_common(worms, save, folder):
         without(worm, neurons=[name and f"{name}-{i}" for name in worm.neurons.tolist()])
         for i, worm in enumerate(worms)
     ]
-    arguments = ["--neurons", "shared", "--by", "name"]
+    arguments = ["--neurons", "intersection", "--by", "name"]
     return ["--recordings", *save(*renamed), *arguments], "use --neurons union"
 
 

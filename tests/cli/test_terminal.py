@@ -59,7 +59,7 @@ def recordings():
     [
         ("--neurons", {}),
         ("--neurons", {"neurons": "most"}),
-        ("--neurons", {"neurons": "shared"}),
+        ("--neurons", {"neurons": "intersection"}),
         ("--by", {"by": "class"}),
         ("--by", {"by": "organ"}),
         ("--task", {"target": "speed", "neurons": "all"}),

@@ -66,7 +66,7 @@ def naive_columns(recordings, neurons):
     named = [[name for name in one.neurons if name] for one in recordings]
     if not isinstance(neurons, str):
         return list(neurons)
-    if neurons == "shared":
+    if neurons == "intersection":
         return sorted(name for name in named[0] if all(name in other for other in named))
     names = sorted({name for some in named for name in some})
     if neurons == "all":
@@ -138,13 +138,13 @@ OPTIONS = [
     {"n_times": 1},
     {"step": 3},
     {"step": 7, "n_times": 2},
-    {"neurons": "shared"},
+    {"neurons": "intersection"},
     {"neurons": "all"},
     {"neurons": "all", "by": "class"},
     {"neurons": ["RIML", "AVAL"]},
     {"neurons": np.array(["RIML", "AVAL"])},
     {"by": "class"},
-    {"by": "class", "neurons": "shared"},
+    {"by": "class", "neurons": "intersection"},
     {"by": "class", "neurons": ["RIM", "AVA"], "step": 2},
     {"lag": 2},
     {"lag": 3, "drop": ["turn"]},
@@ -550,6 +550,7 @@ def test_estimators_that_ignore_the_data_accept_lazy_windows(long_windows):
         ({"neurons": [None, "AVAL"]}, "neurons: got '' before a name"),
         ({"by": "organ"}, "by: got 'organ'; expected 'name' or 'class'"),
         ({"neurons": "most"}, "neurons: got 'most'; expected 'union'"),
+        ({"neurons": "shared"}, "neurons: got 'shared'; expected 'union', 'intersection', 'all'"),
         ({"neurons": ["XYZ"]}, "XYZ, in no recording"),
         ({"neurons": ["AVAL", "AVAL"]}, "twice"),
         ({"target": "speed"}, "target='speed': 'worm-1' does not have it"),
@@ -605,8 +606,8 @@ def test_what_is_no_recording_is_refused(recordings, said):
     ("names", "neurons", "hint"),
     [
         (["", ""], "union", "'all'"),
-        (["", ""], "shared", "'all'"),
-        (["B", "C"], "shared", "'union'"),
+        (["", ""], "intersection", "'all'"),
+        (["B", "C"], "intersection", "'union'"),
     ],
 )
 def test_without_columns_the_error_says_which_neurons_to_use(names, neurons, hint):
@@ -636,7 +637,10 @@ def test_differing_sampling_rates_warn():
 def test_real_worms_share_the_columns_their_description_promises(real_worms):
     windows = sliding_windows(real_worms, 8, by="class", lazy=True)
     assert windows.X.shape == (5 * 793, 83, 8)
-    assert sliding_windows(real_worms, 8, by="class", neurons="shared", lazy=True).X.shape[1] == 39
+    assert (
+        sliding_windows(real_worms, 8, by="class", neurons="intersection", lazy=True).X.shape[1]
+        == 39
+    )
     frames = [worm.behavior[7:] for worm in real_worms]
     np.testing.assert_array_equal(windows.y, np.concatenate(frames))
 
@@ -658,9 +662,9 @@ def test_names_labels_and_target_may_be_bytes():
         assert windows.neurons.tolist() == ["RIML", "AVAL"]
         np.testing.assert_array_equal(windows.X, plain.X)
         np.testing.assert_array_equal(windows.y, plain.y)
-    one = sliding_windows(animals(), 4, target=b"velocity", neurons=b"shared")
+    one = sliding_windows(animals(), 4, target=b"velocity", neurons=b"intersection")
     np.testing.assert_array_equal(
-        one.X, sliding_windows(animals(), 4, target="velocity", neurons="shared").X
+        one.X, sliding_windows(animals(), 4, target="velocity", neurons="intersection").X
     )
 
 

@@ -99,7 +99,7 @@ OPTIONS = st.fixed_dictionaries(
         "step": st.integers(0, 4),
         "target": st.sampled_from(["behavior", "next", "velocity", None, "nothing"]),
         "neurons": st.sampled_from(
-            ["union", "shared", "all", ["A", "B"], [], ["A", "A"], ["X"], 3]
+            ["union", "intersection", "all", ["A", "B"], [], ["A", "A"], ["X"], 3]
         ),
         "lag": st.integers(-1, 3),
         "horizon": st.integers(0, 3),

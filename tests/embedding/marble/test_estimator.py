@@ -242,7 +242,9 @@ def test_lazy_windows_that_lack_a_neuron_are_refused_and_nan_that_no_window_hold
     both = sliding_windows(animals, 2, lazy=True, target=None)
     assert both.X.has_nan()
     assert not both.X[both.groups == "one"].has_nan()
-    assert not sliding_windows(animals, 2, neurons="shared", lazy=True, target=None).X.has_nan()
+    assert not sliding_windows(
+        animals, 2, neurons="intersection", lazy=True, target=None
+    ).X.has_nan()
 
 
 @pytest.mark.parametrize("mode", [*MODES.values()], ids=[*MODES])
