@@ -45,7 +45,7 @@ axes[1].set_xlabel("time [s]")
 # and right neurons of a class are averaged, the columns are the union of the classes of all
 # worms, and a class that a worm lacks is NaN. Every second window is enough here.
 
-windows = sliding_windows(recordings, 8, step=2, by="class", target="behavior")
+windows = sliding_windows(recordings, 8, step=2, average_classes=True, target="behavior")
 print(windows)
 missing = np.isnan(windows.X).any(axis=2)
 for organism in np.unique(windows.groups):

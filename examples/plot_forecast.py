@@ -17,7 +17,7 @@ from skneurograph.plotting import ForecastDisplay
 # z-scored within each worm.
 
 worms = [worm.zscore() for worm in make_worms(4, duration=150, random_state=0).recordings]
-windows = sliding_windows(worms, 16, target="next", horizon=16, by="class", step=2)
+windows = sliding_windows(worms, 16, target="next", horizon=16, average_classes=True, step=2)
 test = windows.groups == windows.groups[0]
 print(windows)
 

@@ -30,7 +30,7 @@ from skneurograph.preprocessing import WindowScaler, make_baseline
 
 worms = make_worms(5, duration=240, random_state=1)
 recordings = [recording.zscore() for recording in worms.recordings]
-windows = sliding_windows(recordings, 8, step=3, by="class")
+windows = sliding_windows(recordings, 8, step=3, average_classes=True)
 X, y, groups = windows.X, windows.y, windows.groups
 print(windows)
 
@@ -42,7 +42,7 @@ print(windows)
 # this inflates the score.
 
 neighbour = make_baseline(KNeighborsClassifier(1))
-dense = sliding_windows(recordings, 8, by="class")
+dense = sliding_windows(recordings, 8, average_classes=True)
 leaky = KFold(5, shuffle=True, random_state=0)
 scores = {
     "random windows": cross_validate(

@@ -18,7 +18,7 @@ from skneurograph import compare, default_models, make_worms, sliding_windows
 
 worms = make_worms(5, duration=240, random_state=0)
 recordings = [recording.zscore() for recording in worms.recordings]
-windows = sliding_windows(recordings, 8, step=2, by="class", target="velocity")
+windows = sliding_windows(recordings, 8, step=2, average_classes=True, target="velocity")
 print(windows)
 
 # %%

@@ -81,9 +81,9 @@ def compare_command(
         list[int] | None,
         typer.Option(min=1, help="Steps at which forecasts are scored: 1 and 16."),
     ] = None,
-    by: Annotated[
-        str, typer.Option(help="Columns are neurons ('name') or averages of a 'class'.")
-    ] = "class",
+    average_classes: Annotated[
+        bool, typer.Option(help="Columns are averages of a class (left and right), or neurons.")
+    ] = True,
     neurons: Annotated[
         str,
         typer.Option(
@@ -114,7 +114,7 @@ def compare_command(
                 models=models,
                 window=window,
                 horizon=horizon,
-                by=by,
+                average_classes=average_classes,
                 neurons=neurons,
                 lag=lag,
                 drop=drop,

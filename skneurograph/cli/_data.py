@@ -13,7 +13,7 @@ import numpy as np
 from skneurograph import Recording, Windows, sliding_windows
 from skneurograph.cli._settings import Settings
 from skneurograph.cli._terminal import complain, in_options
-from skneurograph.data._windows import average_classes
+from skneurograph.data._alignment import average_all_classes
 from skneurograph.datasets import read_nwb
 
 __all__ = ["HOLD_OUT", "LAST_PART", "find_files", "read_recordings"]
@@ -121,11 +121,11 @@ def _labels_to_drop(recordings: Sequence[Recording], given: Sequence[str]) -> li
     return [labels.get(name, name) for name in given] or None
 
 
-def _prepare(recording: Recording, by: str, until: float | None = None) -> Recording:
+def _prepare(recording: Recording, settings: Settings, until: float | None = None) -> Recording:
     """Scale traces (by what comes before ``until``), and average classes if asked for."""
     scaled = recording.zscore(until=until)
-    if by == "class":
-        scaled = average_classes([scaled])[0].zscore(until=until)
+    if settings.average_classes:
+        scaled = average_all_classes([scaled])[0].zscore(until=until)
     return scaled
 
 
@@ -162,7 +162,7 @@ def _hold_out_organisms(loaded: Sequence[Recording], settings: Settings) -> tupl
     for recording in loaded:
         _require_length(recording, settings)
     with in_options():
-        return _cut([_prepare(part, settings.by) for part in loaded], settings), None
+        return _cut([_prepare(part, settings) for part in loaded], settings), None
 
 
 def _hold_out_the_end(
@@ -174,7 +174,7 @@ def _hold_out_the_end(
         split = float(np.quantile(recording.time, 1 - LAST_PART))
         after_gap = split + settings.n_times / recording.sampling_rate
         with in_options():
-            scaled = _prepare(recording, settings.by, until=split)
+            scaled = _prepare(recording, settings, until=split)
         if after_gap > scaled.time[-1]:
             raise ValueError(
                 f"{recording.organism!r} has {recording.n_times} frames: nothing is left of its "

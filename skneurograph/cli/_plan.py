@@ -64,9 +64,9 @@ def make_plans(
     ValueError
         If windows cannot be cut as the settings ask, or if a model is not known.
     """
-    if settings.by == "class" and not any((part.neuron_classes != "").any() for part in loaded):
-        complain("note: no recording has neuron classes: columns are neurons (--by name)")
-        settings = replace(settings, by="name")
+    if settings.average_classes and not any((part.neuron_classes != "").any() for part in loaded):
+        complain("note: no recording has neuron classes: columns are neurons")
+        settings = replace(settings, average_classes=False)
     plans = []
     lineup: dict[str, BaseEstimator] = {}
     for split in settings.splits:
@@ -105,12 +105,13 @@ def _header(
 ) -> str:
     steps = ", ".join(map(str, settings.horizons))
     what = f"forecasting {steps} steps" if steps else f"decoding {settings.task}"
+    columns = "averages of classes" if settings.average_classes else "neurons"
     n_folds = len(np.unique(windows.groups))
     n_seeds = sum(len(settings.seeds) if is_random(model) else 1 for model in lineup.values())
     return (
         f"{source}\n"
         f"{windows!r}; {what}, {_SPLITS[split]}\n"
-        f"columns by {settings.by}, neurons {settings.neurons}, lag {settings.lag}"
+        f"columns {columns}, neurons {settings.neurons}, lag {settings.lag}"
         f"{' (not causal)' if settings.lag else ''}, seeds {', '.join(map(str, settings.seeds))}, "
         f"skneurograph {__version__}\n"
         f"{n_folds * n_seeds} fits: {len(lineup)} model{'s' * (len(lineup) > 1)} on {n_folds} "

@@ -24,7 +24,7 @@ class Settings:
 
     Attributes
     ----------
-    task, by, neurons : str
+    task, neurons : str
     splits : tuple of str
         ``"organisms"``, ``"time"`` or both.
     models : tuple of str or None
@@ -33,6 +33,7 @@ class Settings:
         Frames.
     horizons : tuple of int
         Steps at which forecasts are scored, increasing; none for other tasks.
+    average_classes : bool
     drop : tuple of str
     seeds : tuple of int
     jobs : int
@@ -43,7 +44,7 @@ class Settings:
     models: tuple[str, ...] | None
     n_times: int
     horizons: tuple[int, ...]
-    by: str
+    average_classes: bool
     neurons: str
     lag: int
     drop: tuple[str, ...]
@@ -59,7 +60,7 @@ class Settings:
         models: Sequence[str] | None,
         window: int | None,
         horizon: Sequence[int] | None,
-        by: str,
+        average_classes: bool,
         neurons: str,
         lag: int,
         drop: Sequence[str] | None,
@@ -79,7 +80,6 @@ class Settings:
         if horizon and not forecasts:
             raise ValueError(f"--horizon: it needs --task forecast, not {task}")
         _one_of("--split", split, (None, "organisms", "time", "both"))
-        _one_of("--by", by, ("name", "class"))
         _one_of("--neurons", neurons, ("union", "intersection", "all"))
         if jobs == 0:
             raise ValueError("--jobs: got 0; expected a number of fits, or -1 for all cores")
@@ -99,7 +99,7 @@ class Settings:
             models=_names(models),
             n_times=n_times,
             horizons=tuple(sorted(once("--horizon", horizon or _HORIZONS))) if forecasts else (),
-            by=by,
+            average_classes=average_classes,
             neurons=neurons,
             lag=lag,
             drop=once("--drop", drop or []),

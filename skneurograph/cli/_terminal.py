@@ -19,7 +19,7 @@ __all__ = ["Interrupts", "complain", "fail", "in_options", "one_line", "open_str
 
 # Options of the command by the arguments of the library that they stand for.
 _OPTIONS = {
-    "by": "--by",
+    "average_classes": "--average-classes",
     "cv": "--split",
     "drop": "--drop",
     "estimators": "--models",
@@ -37,12 +37,12 @@ _OPTIONS = {
     "y": "--task",
 }
 _ARGUMENT = rf"(?<![\w.-])(?P<name>{'|'.join(_OPTIONS)})"
-# ``by='class'``, and ``drop=`` without a value.
+# ``neurons='all'``, and ``drop=`` without a value.
 _ASSIGNED = re.compile(rf"{_ARGUMENT}=(?!=)(?P<value>'[^']*'|\"[^\"]*\"|[\w+-]+)?")
 # ``lag: got 9; expected ...``
 _SUBJECT = re.compile(rf"(?:(?<=[:;] )|^){_ARGUMENT}(?=: )")
 # Names that are no English words are arguments wherever they stand.
-_BARE = re.compile(r"(?<![\w.-])(?P<name>n_times|n_jobs|random_state)(?!\w)")
+_BARE = re.compile(r"(?<![\w.-])(?P<name>average_classes|n_times|n_jobs|random_state)(?!\w)")
 
 
 def in_words_of_the_shell(message: str) -> str:
@@ -57,6 +57,8 @@ def _option(match: re.Match[str]) -> str:
     if not match["value"]:
         return option
     value = match["value"].strip("'\"")
+    if value in ("True", "False"):
+        return option if value == "True" else option.replace("--", "--no-", 1)
     if (option, value) == ("--task", "next"):
         value = "forecast"
     return f"{option} {value}"

@@ -15,7 +15,7 @@ from skneurograph.data._inputs import InputError, read_names, unmasked
 from skneurograph.data._labelled import as_pandas, column_names, read_table
 from skneurograph.data._recording import Recording
 
-__all__ = ["CHOICES", "align", "as_recordings", "average_classes"]
+__all__ = ["CHOICES", "align", "as_recordings", "average_all_classes"]
 
 # Which neurons become columns, where no names are given.
 CHOICES = ("union", "intersection", "all")
@@ -137,7 +137,7 @@ def _compare(one: Recording, other: Recording, positions: str) -> None:
     )
 
 
-def average_classes(parts: Sequence[Recording]) -> list[Recording]:
+def average_all_classes(parts: Sequence[Recording]) -> list[Recording]:
     """Average the neurons of each class in every recording (`Recording.average_classes`).
 
     Raises
@@ -146,11 +146,14 @@ def average_classes(parts: Sequence[Recording]) -> list[Recording]:
         If no recording has classes.
     """
     if not any((part.neuron_classes != "").any() for part in parts):
-        raise ValueError("by='class': no recording has neuron_classes; give them, or use by='name'")
+        raise ValueError(
+            "average_classes=True: no recording has neuron_classes; give them, or use "
+            "average_classes=False"
+        )
     named = [((part.neurons != "") & (part.neuron_classes == "")).sum() for part in parts]
     if any(named):
         warnings.warn(
-            f"by='class': {sum(named)} named neurons have no class and become anonymous",
+            f"average_classes=True: {sum(named)} named neurons have no class and become anonymous",
             UserWarning,
             stacklevel=3,
         )

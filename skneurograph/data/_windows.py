@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.data._alignment import CHOICES, align, as_recordings, average_classes
+from skneurograph.data._alignment import CHOICES, align, as_recordings, average_all_classes
 from skneurograph.data._inputs import InputError, read_labels, read_text
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._precision import needs_double
 from skneurograph.data._recording import Recording
 
-__all__ = ["LazyWindows", "Windows", "average_classes", "sliding_windows"]
+__all__ = ["LazyWindows", "Windows", "sliding_windows"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +93,7 @@ def sliding_windows(
     step: int = 1,
     target: str | None = "behavior",
     neurons: Literal["union", "intersection", "all"] | Sequence[str] = "union",
-    by: Literal["name", "class"] = "name",
+    average_classes: bool = False,
     drop: Any = None,
     lag: int = 0,
     horizon: int = 1,
@@ -125,8 +125,9 @@ def sliding_windows(
         followed by as many anonymous columns as needed for unidentified neurons, or
         the names given. Give the ``neurons`` of the training windows to cut windows of
         other animals for a fitted model: what they lack is NaN.
-    by : {"name", "class"}, default="name"
-        ``"class"`` first averages the neurons that share a class (left and right).
+    average_classes : bool, default=False
+        First average the neurons that share a class, such as left and right
+        (`Recording.average_classes`): columns are then classes.
     drop : label or iterable of labels, optional
         Labels whose windows are left out; missing ones always are.
     lag : int, default=0
@@ -183,8 +184,8 @@ def sliding_windows(
         raise ValueError(f"lag: got {lag} with target={target!r}; it needs labels or a covariate")
     if horizon > 1 and target != "next":
         raise ValueError(f"horizon: got {horizon} with target={target!r}; it needs target='next'")
-    if not isinstance(by, str) or by not in ("name", "class"):
-        raise ValueError(f"by: got {by!r}; expected 'name' or 'class'")
+    if not isinstance(average_classes, (bool, np.bool_)):
+        raise ValueError(f"average_classes: got {average_classes!r}; expected True or False")
     parts, is_plain_array = as_recordings(recordings)
     if is_plain_array and target == "behavior":
         target = None
@@ -193,8 +194,8 @@ def sliding_windows(
         neurons = parts[0].neurons.tolist()
     if target != "next":
         horizon = 1
-    if by == "class":
-        parts = average_classes(parts)
+    if average_classes:
+        parts = average_all_classes(parts)
     names, columns = align(parts, neurons)
     ahead = horizon if target == "next" else 0
     starts, recording = _cut_points(parts, n_times, step, ahead)

@@ -24,7 +24,7 @@ def test_recordings_of_a_glob_follow_one_flag(capsys, saved, tmp_path):
 
 def test_scores_are_those_of_the_python_interface(capsys, saved, short_worms, tmp_path):
     out = tmp_path / "results"
-    run(capsys, "compare", "--recordings", *saved(), *CHEAP, "--by", "name", "--out", out)
+    run(capsys, "compare", "--recordings", *saved(), *CHEAP, "--no-average-classes", "--out", out)
     windows = sliding_windows([worm.zscore() for worm in short_worms], 2)
     expected = skneurograph.compare(
         skneurograph.default_models(names=["chance", "logistic"]),
@@ -66,8 +66,8 @@ def test_a_covariate_is_decoded_by_regression(capsys, saved, tmp_path):
 
 def test_frames_that_follow_are_forecast_across_organisms_and_in_time(capsys, saved, tmp_path):
     out = tmp_path / "results"
-    arguments = ["--task", "forecast", "--models", "persistence", "ar", "var", "--by", "name"]
-    options = ["--window", 6, "--horizon", 1, 4]
+    arguments = ["--task", "forecast", "--models", "persistence", "ar", "var"]
+    options = ["--window", 6, "--horizon", 1, 4, "--no-average-classes"]
     status, _, _ = run(
         capsys, "compare", "--recordings", *saved(), *arguments, *options, "--out", out
     )
@@ -99,7 +99,7 @@ def test_the_split_in_time_shares_no_frames_and_no_scale(short_worms):
         models=None,
         window=4,
         horizon=[2],
-        by="name",
+        average_classes=False,
         neurons="union",
         lag=0,
         drop=None,
@@ -133,7 +133,8 @@ def test_behaviour_can_be_split_in_time_too_and_one_organism_is_enough(
 
 def test_several_seeds_labels_to_drop_and_columns_can_be_given(capsys, saved, tmp_path):
     out = tmp_path / "results"
-    arguments = [*CHEAP, "--seed", 3, 5, "--drop", "turn", "--neurons", "all", "--by", "name"]
+    columns = ["--neurons", "all", "--no-average-classes"]
+    arguments = [*CHEAP, "--seed", 3, 5, "--drop", "turn", *columns]
     status, text, _ = run(capsys, "compare", "--recordings", *saved(), *arguments, "--out", out)
     assert status == 0
     scores = assert_results(out, ["chance", "logistic"], text)
@@ -244,7 +245,7 @@ def test_sessions_of_one_organism_are_said_to_stay_together(capsys, saved, short
 )
 def test_the_number_of_fits_is_said_before_the_first(capsys, saved, tmp_path, arguments):
     out = tmp_path / "results"
-    options = [*arguments, "--window", 2, "--seed", 0, 1, "--by", "name", "--out", out]
+    options = [*arguments, "--window", 2, "--seed", 0, 1, "--no-average-classes", "--out", out]
     _, text, _ = run(capsys, "compare", *saved(), *options)
     fits = pd.read_csv(out / "scores.csv").drop_duplicates(["model", "fold", "seed"])
     n_models = fits["model"].nunique()

@@ -121,8 +121,8 @@ def unknown_columns(worms, save, folder):
     return ["--recordings", *save(), "--neurons", "most"], "--neurons: got 'most'"
 
 
-def unknown_by(worms, save, folder):
-    return ["--recordings", *save(), "--by", "organ"], "--by: got 'organ'"
+def value_for_a_switch(worms, save, folder):
+    return ["--recordings", *save(), "--average-classes", "no"], "no recording at no"
 
 
 def everything_dropped(worms, save, folder):
@@ -182,13 +182,13 @@ def no_neuron_in_common(worms, save, folder):
         without(worm, neurons=[name and f"{name}-{i}" for name in worm.neurons.tolist()])
         for i, worm in enumerate(worms)
     ]
-    arguments = ["--neurons", "intersection", "--by", "name"]
+    arguments = ["--neurons", "intersection", "--no-average-classes"]
     return ["--recordings", *save(*renamed), *arguments], "use --neurons union"
 
 
 def no_neuron_with_a_name(worms, save, folder):
     anonymous = [without(worm, neurons=None, neuron_classes=None) for worm in worms]
-    return ["--recordings", *save(*anonymous), "--by", "name"], "use --neurons all"
+    return ["--recordings", *save(*anonymous), "--no-average-classes"], "use --neurons all"
 
 
 def out_is_a_file(worms, save, folder):
@@ -228,7 +228,7 @@ MISTAKES = [
     window_that_is_no_number,
     lag_beyond_the_window,
     unknown_columns,
-    unknown_by,
+    value_for_a_switch,
     everything_dropped,
     no_jobs,
     negative_seed,

@@ -21,7 +21,10 @@ from skneurograph.cli._terminal import Interrupts, in_options, in_words_of_the_s
             "--neurons union: no neuron; use --neurons all",
         ),
         ('neurons="all"', "--neurons all"),
-        ("by='class': no classes; use by='name'", "--by class: no classes; use --by name"),
+        (
+            "average_classes=True: no classes; use average_classes=False",
+            "--average-classes: no classes; use --no-average-classes",
+        ),
         ("lag: got 1 with target='next'", "--lag: got 1 with --task forecast"),
         ("target='speed': it has none", "--task speed: it has none"),
         ("not target=None", "not --task None"),
@@ -36,8 +39,8 @@ from skneurograph.cli._terminal import Interrupts, in_options, in_words_of_the_s
         # Words of English, fields of other things, and names that only end alike.
         ("Recording.neurons: got shape (3,)", "Recording.neurons: got shape (3,)"),
         ("a.npz: Recording.time: got 3", "a.npz: Recording.time: got 3"),
-        ("stand by: the names of 3 neurons", "stand by: the names of 3 neurons"),
-        ("x_neurons='all', my.by='class'", "x_neurons='all', my.by='class'"),
+        ("after the drop: the names of 3 neurons", "after the drop: the names of 3 neurons"),
+        ("x_neurons='all', my.lag='3'", "x_neurons='all', my.lag='3'"),
         ("patience=None", "patience=None"),
     ],
 )
@@ -60,8 +63,8 @@ def recordings():
         ("--neurons", {}),
         ("--neurons", {"neurons": "most"}),
         ("--neurons", {"neurons": "intersection"}),
-        ("--by", {"by": "class"}),
-        ("--by", {"by": "organ"}),
+        ("--average-classes", {"average_classes": True}),
+        ("--average-classes", {"average_classes": "no"}),
         ("--task", {"target": "speed", "neurons": "all"}),
         ("--lag", {"lag": 9}),
         ("--lag", {"lag": 1, "target": "next"}),
@@ -75,7 +78,7 @@ def recordings():
 def test_errors_of_the_library_name_the_option(recordings, option, arguments):
     with pytest.raises(ValueError, match=f"(^|[ ;]){option}[ :]") as raised, in_options():
         sliding_windows(recordings, arguments.pop("n_times", 4), **arguments)
-    for name in ("neurons", "by", "target", "lag", "horizon", "drop", "n_times"):
+    for name in ("neurons", "average_classes", "target", "lag", "horizon", "drop", "n_times"):
         assert f"{name}=" not in str(raised.value)
 
 

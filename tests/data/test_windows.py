@@ -84,10 +84,10 @@ def naive_windows(
     drop=(),
     target="behavior",
     horizon=1,
-    by="name",
+    average_classes=False,
 ):
     """The windows, one after the other and one number after the other."""
-    if by == "class":
+    if average_classes:
         recordings = [one.average_classes() for one in recordings]
     names = naive_columns(recordings, neurons)
     n_named = sum(name != "" for name in names)
@@ -140,12 +140,12 @@ OPTIONS = [
     {"step": 7, "n_times": 2},
     {"neurons": "intersection"},
     {"neurons": "all"},
-    {"neurons": "all", "by": "class"},
+    {"neurons": "all", "average_classes": True},
     {"neurons": ["RIML", "AVAL"]},
     {"neurons": np.array(["RIML", "AVAL"])},
-    {"by": "class"},
-    {"by": "class", "neurons": "intersection"},
-    {"by": "class", "neurons": ["RIM", "AVA"], "step": 2},
+    {"average_classes": True},
+    {"average_classes": True, "neurons": "intersection"},
+    {"average_classes": True, "neurons": ["RIM", "AVA"], "step": 2},
     {"lag": 2},
     {"lag": 3, "drop": ["turn"]},
     {"drop": ["turn", "reversal"], "step": 2},
@@ -154,7 +154,7 @@ OPTIONS = [
     {"target": None},
     {"target": "next"},
     {"target": "next", "horizon": 3, "neurons": "all"},
-    {"target": "next", "horizon": 2, "step": 4, "by": "class"},
+    {"target": "next", "horizon": 2, "step": 4, "average_classes": True},
 ]
 
 
@@ -540,7 +540,7 @@ def test_estimators_that_ignore_the_data_accept_lazy_windows(long_windows):
         ({"lag": 4}, "lag: got 4; expected frames from 0 to n_times - 1 = 3"),
         ({"lag": -1}, "lag: got -1"),
         ({"lag": True}, "lag: got True"),
-        ({"by": None}, "by: got None"),
+        ({"average_classes": None}, "average_classes: got None"),
         ({"target": 5}, "target: got 5; expected 'behavior', 'next', the name of a covariate"),
         ({"target": np.nan}, "target: got nan"),
         ({"target": ["velocity", "behavior"]}, "target: got ['velocity', 'behavior']"),
@@ -548,7 +548,7 @@ def test_estimators_that_ignore_the_data_accept_lazy_windows(long_windows):
         ({"neurons": {"AVAL"}}, "neurons: got set"),
         ({"neurons": []}, "neurons: got an empty list"),
         ({"neurons": [None, "AVAL"]}, "neurons: got '' before a name"),
-        ({"by": "organ"}, "by: got 'organ'; expected 'name' or 'class'"),
+        ({"average_classes": "no"}, "average_classes: got 'no'; expected True or False"),
         ({"neurons": "most"}, "neurons: got 'most'; expected 'union'"),
         ({"neurons": "shared"}, "neurons: got 'shared'; expected 'union', 'intersection', 'all'"),
         ({"neurons": ["XYZ"]}, "XYZ, in no recording"),
@@ -635,10 +635,12 @@ def test_differing_sampling_rates_warn():
 
 
 def test_real_worms_share_the_columns_their_description_promises(real_worms):
-    windows = sliding_windows(real_worms, 8, by="class", lazy=True)
+    windows = sliding_windows(real_worms, 8, average_classes=True, lazy=True)
     assert windows.X.shape == (5 * 793, 83, 8)
     assert (
-        sliding_windows(real_worms, 8, by="class", neurons="intersection", lazy=True).X.shape[1]
+        sliding_windows(
+            real_worms, 8, average_classes=True, neurons="intersection", lazy=True
+        ).X.shape[1]
         == 39
     )
     frames = [worm.behavior[7:] for worm in real_worms]

@@ -189,10 +189,12 @@ def test_behavior_of_another_time_cannot_be_read(worms):
     assert across_organisms(lambda: model, X.reshape(len(X), -1), y, groups) < 0.45
 
 
-@pytest.mark.parametrize("by", ["name", "class"])
-def test_windows_align_the_organisms(worms, by):
-    windows = sliding_windows(worms.recordings, 16, step=8, neurons="union", by=by)
-    known = worms.neurons if by == "name" else worms.neuron_classes
+@pytest.mark.parametrize("average_classes", [False, True])
+def test_windows_align_the_organisms(worms, average_classes):
+    windows = sliding_windows(
+        worms.recordings, 16, step=8, neurons="union", average_classes=average_classes
+    )
+    known = worms.neuron_classes if average_classes else worms.neurons
     assert set(windows.neurons) <= set(known)
     assert set(windows.y) == set(STATES)
     assert len(set(windows.groups)) == 6
