@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from skneurograph import Recording, make_worms, sliding_windows
-from skneurograph.datasets import load_connectome
+from skneurograph.datasets import read_connectome
 from skneurograph.graph_inference import (
     CorrelationGraph,
     PartialCorrelationGraph,
@@ -133,7 +133,7 @@ def real_worms(folder):
         for name, graph in infer(windows).items()
     }
     for path in sorted(folder.glob("connectome/*.csv")):
-        connectome = load_connectome(path)
+        connectome = read_connectome(path)
         truths = {
             kind: connectome.graph(kind, neurons=windows.neurons)
             for kind in ("any", "electrical", "chemical")

@@ -1,5 +1,5 @@
 from ._connectome import Connectome as Connectome
-from ._connectome import load_connectome as load_connectome
+from ._connectome import read_connectome as read_connectome
 from ._flows import FlowFields as FlowFields
 from ._flows import make_planar_flows as make_planar_flows
 from ._flows import make_van_der_pol as make_van_der_pol

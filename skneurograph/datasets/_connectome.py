@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skneurograph.data._inputs import InputError, read_names
 
-__all__ = ["Connectome", "load_connectome"]
+__all__ = ["Connectome", "read_connectome"]
 
 _COLUMNS = ("sender", "receiver", "kind", "n_synapses")
 _KINDS = ("chemical", "electrical")
@@ -22,7 +22,7 @@ _KINDS = ("chemical", "electrical")
 
 @dataclass(frozen=True, eq=False)
 class Connectome:
-    """Synapses between named cells, as `load_connectome` reads them.
+    """Synapses between named cells, as `read_connectome` reads them.
 
     Attributes
     ----------
@@ -133,8 +133,8 @@ class Connectome:
         return names.tolist()
 
 
-def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
-    r"""Load a connectome from a wiring table.
+def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
+    r"""Read a connectome from a wiring table.
 
     Parameters
     ----------
@@ -160,9 +160,9 @@ def load_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
     Examples
     --------
     >>> import io
-    >>> from skneurograph.datasets import load_connectome
+    >>> from skneurograph.datasets import read_connectome
     >>> table = "sender,receiver,kind,n_synapses\nAVAL,VB2,chemical,3\nAVAL,AVAR,electrical,1"
-    >>> connectome = load_connectome(io.StringIO(table))
+    >>> connectome = read_connectome(io.StringIO(table))
     >>> connectome
     <Connectome of 3 cells; 1 chemical, 1 electrical connections>
     >>> connectome.graph("chemical", neurons=["VB02", "AVAL", "RIML"])

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skneurograph.datasets import Connectome, load_connectome
+from skneurograph.datasets import Connectome, read_connectome
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "connectome"
 TABLE = """sender,receiver,kind,n_synapses
@@ -22,7 +22,7 @@ VB11,RIML,chemical,7
 def connectome(tmp_path):
     path = tmp_path / "wiring.csv"
     path.write_text(TABLE, encoding="utf-8")
-    return load_connectome(path)
+    return read_connectome(path)
 
 
 def test_entries_run_from_sender_to_receiver(connectome):
@@ -42,13 +42,13 @@ def test_gap_junctions_have_no_direction_however_often_they_stand_in_the_table(c
 def test_the_larger_of_two_counts_of_a_gap_junction_holds():
     table = "sender,receiver,kind,n_synapses\nA,B,electrical,2\nB,A,electrical,3\n"
     np.testing.assert_array_equal(
-        load_connectome(io.StringIO(table)).graph("electrical"), [[0, 3], [3, 0]]
+        read_connectome(io.StringIO(table)).graph("electrical"), [[0, 3], [3, 0]]
     )
 
 
 def test_blanks_around_names_do_not_count():
     table = "sender,receiver,kind,n_synapses\nA ,B,chemical,2\nA, B,chemical,3\n"
-    connectome = load_connectome(io.StringIO(table))
+    connectome = read_connectome(io.StringIO(table))
     assert connectome.neurons.tolist() == ["A", "B"]
     np.testing.assert_array_equal(connectome.graph(neurons=["A", " B"]), [[0, 0], [5, 0]])
 
@@ -57,7 +57,7 @@ def test_blanks_around_names_do_not_count():
 def test_a_row_without_a_name_is_refused(ends, lacks):
     table = f"sender,receiver,kind,n_synapses\nA,B,chemical,2\n{ends},chemical,3\n"
     with pytest.raises(ValueError, match=f"row 2 after the header has no {lacks}"):
-        load_connectome(io.StringIO(table))
+        read_connectome(io.StringIO(table))
 
 
 def test_anonymous_neurons_are_unknown_even_to_a_connectome_with_a_nameless_cell():
@@ -98,13 +98,13 @@ def test_a_table_that_does_not_fit_is_refused_in_words(tmp_path, connectome):
     path = tmp_path / "other.csv"
     path.write_text("sender,receiver\nA,B\n", encoding="utf-8")
     with pytest.raises(ValueError, match="lacks kind, n_synapses"):
-        load_connectome(path)
+        read_connectome(path)
     path.write_text("sender,receiver,kind,n_synapses\nA,B,magic,1\n", encoding="utf-8")
     with pytest.raises(ValueError, match="got kind 'magic'"):
-        load_connectome(path)
+        read_connectome(path)
     path.write_text("sender,receiver,kind,n_synapses\nA,B,chemical,many\n", encoding="utf-8")
     with pytest.raises(ValueError, match="not counts"):
-        load_connectome(path)
+        read_connectome(path)
     with pytest.raises(ValueError, match="kind: got 'both'"):
         connectome.graph("both")
     with pytest.raises(ValueError, match="the table has none of XYZ"):
@@ -112,7 +112,7 @@ def test_a_table_that_does_not_fit_is_refused_in_words(tmp_path, connectome):
 
 
 def read(rows, header="sender,receiver,kind,n_synapses"):
-    return load_connectome(io.StringIO(f"{header}\n{rows}"))
+    return read_connectome(io.StringIO(f"{header}\n{rows}"))
 
 
 def test_a_cell_may_have_a_name_that_reads_like_a_missing_value():
@@ -167,7 +167,7 @@ def test_tables_that_are_none_are_refused(tmp_path):
     }.items():
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"^path: .*{message}"):
-            load_connectome(path)
+            read_connectome(path)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_published_tables_hold_the_neurons_of_real_worms(name, request):
     if not (REAL / name).exists():
         pytest.skip(f"the wiring tables are not at {REAL}")
     worms = request.getfixturevalue("real_worms")
-    connectome = load_connectome(REAL / name)
+    connectome = read_connectome(REAL / name)
     names = sorted({neuron for worm in worms for neuron in worm.neurons.tolist() if neuron})
     graph = connectome.graph(neurons=names)
     known = ~np.isnan(graph).all(axis=1) & ~(np.isnan(graph).sum(axis=1) == len(names) - 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skneurograph import sliding_windows
-from skneurograph.datasets import load_connectome
+from skneurograph.datasets import read_connectome
 from skneurograph.graph_inference import CorrelationGraph, PartialCorrelationGraph, VARGraph
 from skneurograph.metrics import edge_permutation_null
 
@@ -28,7 +28,7 @@ def windows(real_worms):
 def test_gap_junctions_are_found_above_what_degrees_tell(windows, table, model):
     if not (WIRING / table).exists():
         pytest.skip(f"the wiring tables are not at {WIRING}")
-    truth = load_connectome(WIRING / table).graph("electrical", neurons=windows.neurons)
+    truth = read_connectome(WIRING / table).graph("electrical", neurons=windows.neurons)
     recorded = ~np.isnan(windows.X).any(axis=2)
     worms = [recorded[windows.groups == worm].any(axis=0) for worm in np.unique(windows.groups)]
     in_all = np.logical_and.reduce(worms)
