@@ -9,7 +9,7 @@ principal components. The published figures were measured with the authors' code
 of the same kind.
 
 Rat: positions on a track from the hippocampus (rat_buddy.npz, in the folder named by
-``--data`` or SKNEUROGRAPH_DATA): rates by a Gaussian of 250 ms, 20 principal components
+``--data`` or SKNEUROGRAPH_DATA): rates by a Gaussian of 0.25 s, 20 principal components
 fitted on the first 80 % of the session, embedding fitted there, the last 20 % embedded as new
 points; 36 nearest neighbours by cosine. The published code embeds all points at once.
 """
@@ -107,7 +107,7 @@ def megabytes() -> float:
 def rat_states(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Windows of two frames, position and direction at their state, and where the test starts."""
     recording = Recording.load(folder / RAT)
-    rates = smooth_spikes(recording, sd=250).activity
+    rates = smooth_spikes(recording, sd=0.25).activity
     cut = int(0.8 * len(rates))
     scores = PCA(20, svd_solver="full").fit(rates[:cut]).transform(rates)
     windows = sliding_windows(scores, 2).X

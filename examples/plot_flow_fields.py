@@ -43,7 +43,7 @@ print(f"{counts.shape[0]} bins of {counts.shape[1]} cells, {counts.mean() * 40:.
 # A Gaussian kernel turns spikes into rates, PCA (fitted on the first 80 %) reduces the rates to ten
 # components, and these are cut into windows of two frames: a state, and the next one.
 
-rates = smooth_spikes(counts, sd=200, sampling_rate=40)
+rates = smooth_spikes(counts, sd=0.2, sampling_rate=40)
 cut = int(0.8 * n_bins)
 states = PCA(10).fit(rates[:cut]).transform(rates)
 X = sliding_windows(states, 2).X

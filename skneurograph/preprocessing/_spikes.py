@@ -22,6 +22,8 @@ __all__ = ["smooth_spikes"]
 _TRUNCATE = 4.0
 # No neuron fires faster than that for the length of a recording (Hz).
 _FASTEST = 1000.0
+# No rate changes so slowly that it takes a wider kernel (s); milliseconds are of that size.
+_WIDEST = 10.0
 # So many values that increase throughout are times of events, not counts.
 _ORDERED = 5
 _EXPECTED = "spikes per bin, numbers of shape (n_times, n_neurons) or (n_times,)"
@@ -84,7 +86,8 @@ def smooth_spikes(
         or a masked value, is a bin that was not recorded: it stays NaN, and the kernel is
         divided by the part of it over recorded bins.
     sd : float
-        Standard deviation of the kernel in milliseconds; 0 leaves the counts as they are.
+        Standard deviation of the kernel in seconds (0.05 is 50 ms); 0 leaves the counts as
+        they are.
     sampling_rate : float, optional
         Bins per second, for arrays and tables; a recording brings its own, and so does a
         table with times for an index.
@@ -105,14 +108,17 @@ def smooth_spikes(
     Raises
     ------
     ValueError
-        If ``sd`` is negative, the sampling rate is missing, given twice or at odds with
-        the index, or ``counts`` holds infinity or has more than two dimensions.
+        If ``sd`` is negative or longer than the recording, the sampling rate is missing, given
+        twice or at odds with the index, or ``counts`` holds infinity or has more than two
+        dimensions.
 
     Warns
     -----
     UserWarning
         If ``counts`` look like times of spikes, if they are no counts although
-        ``unit="hz"`` counts spikes, or if a neuron fires at more than 1000 Hz on average.
+        ``unit="hz"`` counts spikes, or if a neuron fires at more than 1000 Hz on average; if
+        ``sd`` is less than a quarter of a bin, or so many seconds that it is probably
+        milliseconds.
 
     Examples
     --------
@@ -120,16 +126,16 @@ def smooth_spikes(
     >>> from skneurograph.preprocessing import smooth_spikes
     >>> counts = np.zeros(9)
     >>> counts[4] = 2
-    >>> smooth_spikes(counts, sd=25, sampling_rate=40, unit="count").round(2).tolist()
+    >>> smooth_spikes(counts, sd=0.025, sampling_rate=40, unit="count").round(2).tolist()
     [0.0, 0.01, 0.11, 0.48, 0.8, 0.48, 0.11, 0.01, 0.0]
     """
     if kernel not in ("gaussian", "causal_gaussian"):
         raise ValueError(f"kernel: got {kernel!r}; expected 'gaussian' or 'causal_gaussian'")
     if unit not in ("hz", "count"):
         raise ValueError(f"unit: got {unit!r}; expected 'hz' or 'count'")
-    sd = read_number(sd, "sd", "milliseconds, 0 or more")
+    sd = read_number(sd, "sd", "seconds, 0 or more")
     if sd < 0:
-        raise InputError("sd", f"{sd:g}", "milliseconds, 0 or more")
+        raise InputError("sd", f"{sd:g}", "seconds, 0 or more")
     if isinstance(counts, Recording):
         if sampling_rate is not None:
             raise ValueError(
@@ -137,6 +143,7 @@ def smooth_spikes(
                 f"({counts.sampling_rate:g} Hz); leave it out"
             )
         _warn_of_other_units(counts.activity, counts.sampling_rate, unit)
+        _check_width(sd, counts.sampling_rate, counts.n_times)
         weights = _kernel(sd, counts.sampling_rate, kernel)
         scale = counts.sampling_rate if unit == "hz" else 1.0
         rates = _smooth_stretches(counts.activity, weights, counts.segments(), scale)
@@ -147,6 +154,7 @@ def smooth_spikes(
         raise InputError("counts", f"shape {values.shape}", _EXPECTED)
     time, rate = _clock(table, sampling_rate)
     _warn_of_other_units(values, rate, unit)
+    _check_width(sd, rate, len(values))
     parts = [(0, len(values))] if time is None else stretches(time, rate)
     scale = rate if unit == "hz" else 1.0
     rates = _smooth_stretches(values, _kernel(sd, rate, kernel), parts, scale)
@@ -158,8 +166,8 @@ def smooth_spikes(
 def _clock(table: Any, sampling_rate: Any) -> tuple[NDArray[np.float64] | None, float]:
     """Seconds of the bins, if there are any, and the sampling rate."""
     expected = (
-        "bins per second, such as 40 for bins of 25 ms (a Recording and a table with times for an "
-        "index bring their own)"
+        "bins per second, such as 40 for bins of 0.025 s (a Recording and a table with times for "
+        "an index bring their own)"
     )
     given = sampling_rate
     if given is not None:
@@ -205,16 +213,33 @@ def _increases(column: NDArray[np.floating]) -> bool:
     return len(present) >= _ORDERED and bool((np.diff(present) > 0).all())
 
 
+def _check_width(sd: float, sampling_rate: float, n_bins: int) -> None:
+    """Refuse or warn of a kernel that smooths everything away, or nothing."""
+    duration, given = n_bins / sampling_rate, ""
+    if sd > duration:
+        raise InputError(
+            "sd",
+            f"{sd:g} s for {duration:.4g} s of counts",
+            f"seconds, fewer than the counts last ({_in_seconds(sd)})",
+        )
+    if sd >= _WIDEST:
+        given = f"{sd:g} s is very wide for a kernel; {_in_seconds(sd)}"
+    elif 0 < sd * sampling_rate < 0.25:
+        given = (
+            f"{sd:g} s is less than a quarter of a bin of {1 / sampling_rate:g} s, so the counts "
+            "are hardly smoothed"
+        )
+    if given:
+        warnings.warn(f"sd: {given}", UserWarning, stacklevel=3)
+
+
+def _in_seconds(milliseconds: float) -> str:
+    return f"{milliseconds:g} ms are sd={milliseconds / 1000:g}"
+
+
 def _kernel(sd: float, sampling_rate: float, kernel: str) -> NDArray[np.float64]:
     """Weights of the bins around one bin, the later ones last; their sum is 1."""
-    bins = sd * sampling_rate / 1000
-    if 0 < bins < 0.25:
-        warnings.warn(
-            f"sd: {sd:g} ms is less than a quarter of a bin of {1000 / sampling_rate:g} ms, "
-            "so the counts are hardly smoothed",
-            UserWarning,
-            stacklevel=3,
-        )
+    bins = sd * sampling_rate
     reach = int(np.ceil(_TRUNCATE * bins))
     lags = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (lags / bins) ** 2) if bins else np.ones(1)

@@ -21,7 +21,7 @@ def counts():
 
 @KERNELS
 def test_agrees_with_a_naive_sum_over_bins(counts, kernel):
-    found = smooth_spikes(counts, sd=75, sampling_rate=40, kernel=kernel)
+    found = smooth_spikes(counts, sd=0.075, sampling_rate=40, kernel=kernel)
     for t in (0, 1, 57, 199):
         lag = np.arange(200) - t
         weight = np.exp(-0.5 * (lag / 3) ** 2) * (np.abs(lag) <= 12)
@@ -34,13 +34,13 @@ def test_agrees_with_a_naive_sum_over_bins(counts, kernel):
 def test_every_spike_of_a_bin_counts():
     counts = np.zeros((100, 1))
     counts[50] = 7
-    rates = smooth_spikes(counts, sd=50, sampling_rate=40)
+    rates = smooth_spikes(counts, sd=0.05, sampling_rate=40)
     assert rates.sum() / 40 == pytest.approx(7)
 
 
 @KERNELS
 def test_a_constant_rate_stays_constant_up_to_the_edges(kernel):
-    rates = smooth_spikes(np.full((30, 2), 3), sd=200, sampling_rate=40, kernel=kernel)
+    rates = smooth_spikes(np.full((30, 2), 3), sd=0.2, sampling_rate=40, kernel=kernel)
     np.testing.assert_allclose(rates, 120)
 
 
@@ -49,7 +49,8 @@ def test_only_the_causal_kernel_ignores_the_future(counts):
     later[100:] = 40
     for kernel, same in (("causal_gaussian", True), ("gaussian", False)):
         first, second = (
-            smooth_spikes(c, sd=75, sampling_rate=40, kernel=kernel)[:100] for c in (counts, later)
+            smooth_spikes(c, sd=0.075, sampling_rate=40, kernel=kernel)[:100]
+            for c in (counts, later)
         )
         assert np.array_equal(first, second) == same
 
@@ -58,9 +59,9 @@ def test_only_the_causal_kernel_ignores_the_future(counts):
 def test_stretches_apart_in_time_are_not_mixed(counts, kernel):
     time = np.arange(200) / 40 + 10 * (np.arange(200) >= 80)
     whole = Recording(counts, 40.0, time=time)
-    rates = smooth_spikes(whole, sd=75, kernel=kernel).activity
+    rates = smooth_spikes(whole, sd=0.075, kernel=kernel).activity
     for part in (slice(0, 80), slice(80, 200)):
-        alone = smooth_spikes(counts[part], sd=75, sampling_rate=40, kernel=kernel)
+        alone = smooth_spikes(counts[part], sd=0.075, sampling_rate=40, kernel=kernel)
         np.testing.assert_allclose(rates[part], alone, rtol=1e-6)
 
 
@@ -68,12 +69,14 @@ def test_missing_bins_stay_missing_and_change_no_other_neuron(counts):
     holed = counts.copy()
     holed[:, 0] = np.nan
     holed[20:25, 1] = np.nan
-    rates = smooth_spikes(holed, sd=75, sampling_rate=40)
+    rates = smooth_spikes(holed, sd=0.075, sampling_rate=40)
     np.testing.assert_array_equal(np.isnan(rates), np.isnan(holed))
-    np.testing.assert_array_equal(rates[:, 2], smooth_spikes(counts, sd=75, sampling_rate=40)[:, 2])
+    np.testing.assert_array_equal(
+        rates[:, 2], smooth_spikes(counts, sd=0.075, sampling_rate=40)[:, 2]
+    )
     constant = np.where(np.isnan(holed), np.nan, 2.0)
     np.testing.assert_allclose(
-        smooth_spikes(constant, sd=75, sampling_rate=40, unit="count")[:, 1:], constant[:, 1:]
+        smooth_spikes(constant, sd=0.075, sampling_rate=40, unit="count")[:, 1:], constant[:, 1:]
     )
 
 
@@ -84,27 +87,36 @@ def test_no_width_leaves_the_counts(counts):
 
 
 def test_precision_is_kept_and_integers_become_floats(counts):
-    assert smooth_spikes(counts.astype(np.float32), sd=9, sampling_rate=40).dtype == np.float32
-    assert smooth_spikes(counts.astype(int), sd=9, sampling_rate=40).dtype == np.float64
-    assert smooth_spikes(counts[:, 0], sd=9, sampling_rate=40).shape == (200,)
+    assert smooth_spikes(counts.astype(np.float32), sd=0.009, sampling_rate=40).dtype == np.float32
+    assert smooth_spikes(counts.astype(int), sd=0.009, sampling_rate=40).dtype == np.float64
+    assert smooth_spikes(counts[:, 0], sd=0.009, sampling_rate=40).shape == (200,)
 
 
 def test_a_width_far_below_a_bin_is_warned_about(counts):
-    with pytest.warns(UserWarning, match="less than a quarter of a bin of 25 ms"):
-        smooth_spikes(counts, sd=2, sampling_rate=40)
+    with pytest.warns(UserWarning, match=r"less than a quarter of a bin of 0\.025 s"):
+        smooth_spikes(counts, sd=0.002, sampling_rate=40)
+
+
+def test_milliseconds_are_refused_or_warned_about(counts):
+    with pytest.raises(ValueError, match=r"sd: got 250 s for 5 s of counts.*250 ms are sd=0\.25"):
+        smooth_spikes(counts, sd=250, sampling_rate=40)
+    with pytest.raises(ValueError, match=r"sd: got 250 s"):
+        smooth_spikes(Recording(counts, 40.0), sd=250)
+    with pytest.warns(UserWarning, match=r"sd: 50 s is very wide.*50 ms are sd=0\.05"):
+        smooth_spikes(np.tile(counts, (20, 1)), sd=50, sampling_rate=40)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sd": -1, "sampling_rate": 40}, "sd: got -1; expected milliseconds"),
-        ({"sd": None, "sampling_rate": 40}, "sd: got None; expected milliseconds"),
-        ({"sd": "50", "sampling_rate": 40}, "sd: got '50'; expected milliseconds"),
-        ({"sd": 50, "sampling_rate": 0}, "sampling_rate: got 0; expected bins per second"),
-        ({"sd": 50, "sampling_rate": "x"}, "sampling_rate: got 'x'; expected bins per second"),
-        ({"sd": 50}, "sampling_rate: got None; expected bins per second"),
-        ({"sd": 50, "sampling_rate": 40, "kernel": "box"}, "kernel: got 'box'"),
-        ({"sd": 50, "sampling_rate": 40, "unit": "s"}, "unit: got 's'"),
+        ({"sd": -1, "sampling_rate": 40}, "sd: got -1; expected seconds"),
+        ({"sd": None, "sampling_rate": 40}, "sd: got None; expected seconds"),
+        ({"sd": "0.05", "sampling_rate": 40}, "sd: got '0.05'; expected seconds"),
+        ({"sd": 0.05, "sampling_rate": 0}, "sampling_rate: got 0; expected bins per second"),
+        ({"sd": 0.05, "sampling_rate": "x"}, "sampling_rate: got 'x'; expected bins per second"),
+        ({"sd": 0.05}, "sampling_rate: got None; expected bins per second"),
+        ({"sd": 0.05, "sampling_rate": 40, "kernel": "box"}, "kernel: got 'box'"),
+        ({"sd": 0.05, "sampling_rate": 40, "unit": "s"}, "unit: got 's'"),
     ],
 )
 def test_errors_say_what_was_expected(counts, options, message):
@@ -114,11 +126,11 @@ def test_errors_say_what_was_expected(counts, options, message):
 
 def test_infinity_many_dimensions_and_a_second_rate_are_refused(counts):
     with pytest.raises(ValueError, match="counts: got infinity"):
-        smooth_spikes(np.where(counts > 3, np.inf, counts), sd=50, sampling_rate=40)
+        smooth_spikes(np.where(counts > 3, np.inf, counts), sd=0.05, sampling_rate=40)
     with pytest.raises(ValueError, match="counts: got shape"):
-        smooth_spikes(counts[None], sd=50, sampling_rate=40)
+        smooth_spikes(counts[None], sd=0.05, sampling_rate=40)
     with pytest.raises(ValueError, match="which has its own"):
-        smooth_spikes(Recording(counts, 40.0), sd=50, sampling_rate=40)
+        smooth_spikes(Recording(counts, 40.0), sd=0.05, sampling_rate=40)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +138,14 @@ def test_infinity_many_dimensions_and_a_second_rate_are_refused(counts):
 )
 def test_what_is_no_count_is_named(value):
     with pytest.raises(ValueError, match=r"counts: got .*; expected"):
-        smooth_spikes(value, sd=50, sampling_rate=40)
+        smooth_spikes(value, sd=0.05, sampling_rate=40)
 
 
 def test_masked_bins_are_missing(counts):
     mask = np.random.default_rng(1).random(counts.shape) < 0.1
-    found = smooth_spikes(np.ma.array(counts, mask=mask), sd=75, sampling_rate=40)
+    found = smooth_spikes(np.ma.array(counts, mask=mask), sd=0.075, sampling_rate=40)
     holed = np.where(mask, np.nan, counts)
-    np.testing.assert_array_equal(found, smooth_spikes(holed, sd=75, sampling_rate=40))
+    np.testing.assert_array_equal(found, smooth_spikes(holed, sd=0.075, sampling_rate=40))
     assert np.isnan(found[mask]).all()
 
 
@@ -142,19 +154,19 @@ class TestTables:
 
     def expected(self, counts):
         whole = Recording(counts, 40.0, time=self.TIME)
-        return smooth_spikes(whole, sd=75).activity
+        return smooth_spikes(whole, sd=0.075).activity
 
     def test_a_table_comes_back_with_its_labels_and_its_gaps_are_kept(self, counts):
         table = pd.DataFrame(counts, self.TIME, list("abc"))
         for rate in (None, 40):
-            rates = smooth_spikes(table, sd=75, sampling_rate=rate)
+            rates = smooth_spikes(table, sd=0.075, sampling_rate=rate)
             pd.testing.assert_index_equal(rates.index, table.index)
             assert rates.columns.tolist() == list("abc")
             np.testing.assert_allclose(rates, self.expected(counts))
 
     def test_a_series_comes_back_as_one(self, counts):
         series = pd.Series(counts[:, 1], self.TIME, name="b")
-        rates = smooth_spikes(series, sd=75)
+        rates = smooth_spikes(series, sd=0.075)
         assert isinstance(rates, pd.Series)
         assert rates.name == "b"
         np.testing.assert_allclose(rates, self.expected(counts)[:, 1])
@@ -164,7 +176,7 @@ class TestTables:
             pynapple.TsdFrame(t=self.TIME, d=counts, columns=list("abc")),
             xarray.DataArray(counts.T, [("unit", list("abc")), ("time", self.TIME)]),
         ):
-            rates = smooth_spikes(table, sd=75)
+            rates = smooth_spikes(table, sd=0.075)
             assert isinstance(rates, pd.DataFrame)
             assert rates.columns.tolist() == list("abc")
             np.testing.assert_allclose(rates, self.expected(counts))
@@ -172,15 +184,15 @@ class TestTables:
     def test_a_table_without_a_clock_needs_the_rate(self, counts):
         table = pd.DataFrame(counts)
         with pytest.raises(ValueError, match="sampling_rate: got None"):
-            smooth_spikes(table, sd=75)
+            smooth_spikes(table, sd=0.075)
         with pytest.raises(ValueError, match="sampling_rate: got None"):
-            smooth_spikes(table.drop(index=3), sd=75)
-        rates = smooth_spikes(table, sd=75, sampling_rate=40)
-        np.testing.assert_array_equal(rates, smooth_spikes(counts, sd=75, sampling_rate=40))
+            smooth_spikes(table.drop(index=3), sd=0.075)
+        rates = smooth_spikes(table, sd=0.075, sampling_rate=40)
+        np.testing.assert_array_equal(rates, smooth_spikes(counts, sd=0.075, sampling_rate=40))
 
     def test_a_rate_at_odds_with_the_clock_is_refused(self, counts):
         with pytest.raises(ValueError, match=r"counts: got frames 0\.025 s apart at 1000 Hz"):
-            smooth_spikes(pd.DataFrame(counts, self.TIME), sd=75, sampling_rate=1000)
+            smooth_spikes(pd.DataFrame(counts, self.TIME), sd=0.075, sampling_rate=1000)
 
 
 TIMES = np.sort(np.random.default_rng(0).uniform(0, 100, size=(50, 2)), axis=0)
@@ -203,24 +215,24 @@ class TestUnits:
     )
     def test_what_can_be_no_count_warns_with_the_remedy(self, values, said):
         with pytest.warns(UserWarning, match=f"counts: got .*{said}"):
-            smooth_spikes(values, sd=50, sampling_rate=40)
+            smooth_spikes(values, sd=0.05, sampling_rate=40)
         if values.ndim == 2:
             with pytest.warns(UserWarning, match=f"counts: got .*{said}"):
-                smooth_spikes(Recording(values, 40.0), sd=50)
+                smooth_spikes(Recording(values, 40.0), sd=0.05)
 
     def test_times_of_spikes_warn_in_any_unit(self):
         with pytest.warns(UserWarning, match="increase throughout"):
-            smooth_spikes(TIMES, sd=50, sampling_rate=40, unit="count")
+            smooth_spikes(TIMES, sd=0.05, sampling_rate=40, unit="count")
 
     def test_counts_and_calcium_in_its_own_unit_do_not_warn(self, counts, real_worms):
         counts[3, 0] = np.nan
         calcium = np.random.default_rng(0).normal(size=(50, 2))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            smooth_spikes(counts, sd=50, sampling_rate=40)
-            smooth_spikes(np.zeros((50, 2)), sd=50, sampling_rate=40)
-            smooth_spikes(np.arange(4), sd=50, sampling_rate=40)
-            smooth_spikes(np.full((50, 2), np.nan), sd=50, sampling_rate=40)
-            smooth_spikes(calcium, sd=50, sampling_rate=40, unit="count")
+            smooth_spikes(counts, sd=0.05, sampling_rate=40)
+            smooth_spikes(np.zeros((50, 2)), sd=0.05, sampling_rate=40)
+            smooth_spikes(np.arange(4), sd=0.05, sampling_rate=40)
+            smooth_spikes(np.full((50, 2), np.nan), sd=0.05, sampling_rate=40)
+            smooth_spikes(calcium, sd=0.05, sampling_rate=40, unit="count")
             for worm in real_worms:
-                smooth_spikes(worm, sd=1000, unit="count")
+                smooth_spikes(worm, sd=1, unit="count")
