@@ -196,7 +196,7 @@ def _show(progress: tqdm, seconds_left: float | None) -> None:
 def _take_note(queue: Queue, rows: pd.DataFrame) -> None:
     first = rows.iloc[0]
     # A fit that failed has no time: it takes none.
-    seconds = float(first[["fit_seconds", "score_seconds"]].sum())
+    seconds = float(first[["fit_time", "score_time"]].sum())
     queue.done(Task(first["model"], int(first["fold"]), int(first["seed"])), seconds)
 
 

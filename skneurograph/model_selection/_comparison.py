@@ -26,8 +26,8 @@ class Comparison:
     ----------
     scores : DataFrame
         One row per model, fold, seed and metric: ``model, fold, held_out, seed, metric,
-        score, fit_seconds, score_seconds, n_train, n_test, error``. A fit that failed, or
-        that an interrupt left out, has the score NaN and says why under ``error``.
+        score, fit_time, score_time, n_train, n_test, error``, times in seconds. A fit that
+        failed, or that an interrupt left out, has the score NaN and says why under ``error``.
     metrics : tuple of str
         In the order asked for; the first is the main one.
     reference : str
@@ -95,8 +95,8 @@ class Comparison:
             Index: models. Columns: ``(metric, "mean")``, ``(metric, "sd")`` over the
             `common_folds` after averaging over seeds, ``(metric, "seed_sd")`` the mean spread
             over seeds within a fold, ``(metric, "folds")`` the number of folds averaged, 0 for
-            models that share none; ``("fit", "seconds")`` and ``("folds", "done")``, the folds
-            in which a model has a main score.
+            models that share none; ``("fit_time", "mean")`` in seconds; ``("folds", "done")``,
+            the folds in which a model has a main score.
         """
         columns: dict[tuple[str, str], pd.Series] = {}
         for metric in self.metrics:
@@ -108,7 +108,7 @@ class Comparison:
             spread = rows.groupby(["model", "fold"])["score"].std(ddof=1)
             columns[metric, "seed_sd"] = spread.groupby("model").mean()
             columns[metric, "folds"] = table.notna().sum()
-        columns["fit", "seconds"] = self._fits().groupby("model")["fit_seconds"].mean()
+        columns["fit_time", "mean"] = self._fits().groupby("model")["fit_time"].mean()
         columns["folds", "done"] = self.by_fold().notna().sum()
         return pd.DataFrame(columns).reindex(self.models)
 

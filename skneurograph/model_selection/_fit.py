@@ -42,8 +42,8 @@ class Outcome(NamedTuple):
 
     scores: dict[str, float]
     errors: dict[str, str]
-    fit_seconds: float = np.nan
-    score_seconds: float = np.nan
+    fit_time: float = np.nan
+    score_time: float = np.nan
 
     @classmethod
     def without_scores(cls, metrics: Any, error: str) -> Outcome:
@@ -61,8 +61,8 @@ def rows_of(task: Task, fold: Fold, outcome: Outcome) -> pd.DataFrame:
             "seed": task.seed,
             "metric": list(outcome.scores),
             "score": list(outcome.scores.values()),
-            "fit_seconds": outcome.fit_seconds,
-            "score_seconds": outcome.score_seconds,
+            "fit_time": outcome.fit_time,
+            "score_time": outcome.score_time,
             "n_train": len(fold.train),
             "n_test": len(fold.test),
             "error": list(outcome.errors.values()),

@@ -27,7 +27,7 @@ def lay_out(comparison: Comparison, main: str) -> str:
     n_done = comparison.by_fold(main).notna().sum()
     if (n_done < n_planned).any():
         table["folds"] = [f"{n_done[name]}/{n_planned}" for name in comparison.models]
-    seconds = summary["fit", "seconds"]
+    seconds = summary["fit_time", "mean"]
     table["fit [s]"] = ["-" if np.isnan(value) else f"{value:.1f}" for value in seconds]
     tested = len(comparison.models) > 1 and len(comparison.by_fold(main)) > 1
     if tested and (comparison.paired_tests(metric=main)["n_folds"] > 0).any():

@@ -318,7 +318,7 @@ def test_a_scorer_that_fails_or_gives_no_number_spares_the_others(data):
     assert errors["broken"] == "RuntimeError: no such\nscore"
     assert errors["text"] == "scoring: text gave str; expected a number"
     assert errors["endless"] == "the score is inf"
-    assert (result.scores["fit_seconds"] > 0).all()
+    assert (result.scores["fit_time"] > 0).all()
     expected = run(data, scoring="accuracy").by_fold()["spy"]
     pd.testing.assert_series_equal(result.by_fold("by name")["spy"], expected)
     assert "failed" in str(result)

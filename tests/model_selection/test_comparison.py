@@ -35,7 +35,7 @@ def comparison(scores, *, reference=None, errors=None, sizes=None):
                     seconds = np.nan if error else 1.0
                     fit = (model, fold, "abcdef"[fold], seed, metric, value)
                     rows.append((*fit, seconds, seconds, n_train, n_test, error))
-    names = "model fold held_out seed metric score fit_seconds score_seconds n_train n_test error"
+    names = "model fold held_out seed metric score fit_time score_time n_train n_test error"
     models = tuple(next(iter(metrics.values())))
     table = pd.DataFrame(rows, columns=names.split())
     return Comparison(table, tuple(metrics), reference or models[0], models)

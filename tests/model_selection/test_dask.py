@@ -11,7 +11,7 @@ from skneurograph.preprocessing import make_baseline
 
 distributed = pytest.importorskip("distributed")
 
-TIMES = ["fit_seconds", "score_seconds"]
+TIMES = ["fit_time", "score_time"]
 
 
 @pytest.fixture(scope="module")
