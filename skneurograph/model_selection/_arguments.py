@@ -31,43 +31,39 @@ REGRESSION_SCORES = ("r2", "neg_root_mean_squared_error")
 Scorer = Callable[..., float]
 
 
-def read_models(estimators: Any) -> dict[str, BaseEstimator]:
-    """Read estimators by name from a mapping or pairs."""
-    expected = (
-        "estimators by name, {'logistic': estimator, ...}, or pairs of a name and an estimator"
-    )
-    if hasattr(estimators, "fit"):
-        raise InputError("estimators", f"one {_name_of(estimators)} without a name", expected)
-    if isinstance(estimators, Mapping):
-        pairs = list(estimators.items())
+def read_models(models: Any) -> dict[str, BaseEstimator]:
+    """Read models by name from a mapping or pairs."""
+    expected = "models by name, {'logistic': model, ...}, or pairs of a name and a model"
+    if hasattr(models, "fit"):
+        raise InputError("models", f"one {_name_of(models)} without a name", expected)
+    if isinstance(models, Mapping):
+        pairs = list(models.items())
     else:
         try:
-            pairs = list(estimators)
+            pairs = list(models)
         except TypeError as error:
-            raise InputError("estimators", type(estimators).__name__, expected) from error
+            raise InputError("models", type(models).__name__, expected) from error
     if not pairs:
-        raise InputError("estimators", "none", "at least one")
+        raise InputError("models", "none", "at least one")
     for pair in pairs:
         if hasattr(pair, "fit"):
-            raise InputError("estimators", f"a {_name_of(pair)} without a name", expected)
+            raise InputError("models", f"a {_name_of(pair)} without a name", expected)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise InputError("estimators", repr(pair), expected)
+            raise InputError("models", repr(pair), expected)
     names = [name for name, _ in pairs]
     for name, estimator in pairs:
         if not isinstance(name, str) or not name.strip():
-            raise InputError("estimators", f"the name {name!r}", "a string to call the model by")
+            raise InputError("models", f"the name {name!r}", "a string to call the model by")
         if isinstance(estimator, type):
             called = estimator.__name__
-            raise InputError(
-                "estimators", f"{name!r}: the class {called}", f"an instance, {called}()"
-            )
+            raise InputError("models", f"{name!r}: the class {called}", f"an instance, {called}()")
         if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
             given = f"{name!r}: {type(estimator).__name__}"
-            raise InputError("estimators", given, "an estimator of scikit-learn's kind")
+            raise InputError("models", given, "an estimator of scikit-learn's kind")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(
-            "estimators", f"two models called {', '.join(map(repr, twice))}", "a name for each"
+            "models", f"two models called {', '.join(map(repr, twice))}", "a name for each"
         )
     return dict(pairs)
 
@@ -79,7 +75,7 @@ def kind_of(models: Mapping[str, BaseEstimator]) -> str | None:
     by_kind.pop(None, None)
     if len(by_kind) > 1:
         given = " and ".join(f"{kind}s ({', '.join(names)})" for kind, names in by_kind.items())
-        raise InputError("estimators", given, "all of one kind: they share a target and scores")
+        raise InputError("models", given, "all of one kind: they share a target and scores")
     return next(iter(by_kind), None)
 
 

@@ -1,4 +1,4 @@
-"""Compare several estimators by cross-validation on the same folds."""
+"""Compare several models by cross-validation on the same folds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    estimators: Mapping[str, BaseEstimator] | Iterable[tuple[str, BaseEstimator]],
+    models: Mapping[str, BaseEstimator] | Iterable[tuple[str, BaseEstimator]],
     X: ArrayLike | LazyWindows,
     y: ArrayLike,
     *,
@@ -47,18 +47,19 @@ def compare(
     verbose: int | None = None,
     on_result: Callable[[pd.DataFrame], None] | None = None,
 ) -> Comparison:
-    """Compare estimators by cross-validation on the same folds, by default on held-out organisms.
+    """Compare models by cross-validation on the same folds, by default on held-out organisms.
 
-    Every estimator is cloned and fitted on the training windows of each fold only.
-    ``groups`` are passed to the estimators that request them, so that early stopping holds
+    Every model is cloned and fitted on the training windows of each fold only.
+    ``groups`` are passed to the models that request them, so that early stopping holds
     out whole organisms, and `MARBLE` and `TAVRNN` in a pipeline know the organisms of the
     windows they are scored on. The loop goes through joblib: it runs in parallel with
     ``n_jobs``, or on a cluster under ``joblib.parallel_config("dask")``.
 
     Parameters
     ----------
-    estimators : mapping of str to estimator, or iterable of (str, estimator)
-        All classifiers or all regressors, such as `skneurograph.default_models` gives.
+    models : mapping of str to estimator, or iterable of (str, estimator)
+        Estimators by the name of the model, all classifiers or all regressors, such as
+        `skneurograph.default_models` gives.
     X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
     y : array-like of shape (n_windows,), or of the shape of the frames to forecast
     groups : array-like of shape (n_windows,), optional
@@ -75,7 +76,7 @@ def compare(
     reference : str, default=None
         Model that the others are tested against: by default the first.
     seeds : sequence of int, default=(0,)
-        Estimators with a ``random_state`` are fitted once per seed, in place of the
+        Models with a ``random_state`` are fitted once per seed, in place of the
         ``random_state`` that they were given; their scores are averaged within a fold
         before anything is tested.
     n_jobs : int or None, default=None
@@ -118,11 +119,11 @@ def compare(
     >>> result.summary()["balanced_accuracy", "mean"].idxmax()
     'logistic'
     """
-    models = read_models(estimators)
-    kind = kind_of(models)
-    main = next(iter(models)) if reference is None else reference
-    if not isinstance(main, str) or main not in models:
-        raise ValueError(f"reference: got {main!r}; expected one of {', '.join(models)}")
+    lineup = read_models(models)
+    kind = kind_of(lineup)
+    main = next(iter(lineup)) if reference is None else reference
+    if not isinstance(main, str) or main not in lineup:
+        raise ValueError(f"reference: got {main!r}; expected one of {', '.join(lineup)}")
     scorers = read_scoring(scoring, kind)
     numbers = read_seeds(seeds)
     n_jobs = read_n_jobs(n_jobs)
@@ -130,20 +131,20 @@ def compare(
         raise InputError("on_result", type(on_result).__name__, "a function of a DataFrame")
     windows = read_windows(X)
     n_windows = windows.shape[0]
-    targets = read_target(y, n_windows, models)
+    targets = read_target(y, n_windows, lineup)
     organisms = None if groups is None else read_groups(groups, n_windows)
     folds = read_folds(cv, targets, organisms, classifies=kind == "classifier")
     warn_of_shared_frames(windows, folds, organisms, stacklevel=2)
     queue = Queue(
         Task(name, fold, seed)
         for fold in range(len(folds))
-        for name, estimator in models.items()
-        for seed in (numbers if is_random(estimator) else numbers[:1])
+        for name, model in lineup.items()
+        for seed in (numbers if is_random(model) else numbers[:1])
     )
     n_planned = len(queue.left)
     results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(fit_and_score)(
-            task, models[task.model], windows, targets, organisms, folds[task.fold], scorers
+            task, lineup[task.model], windows, targets, organisms, folds[task.fold], scorers
         )
         for task in queue
     )
@@ -171,7 +172,7 @@ def compare(
         rows_of(task, folds[task.fold], Outcome.without_scores(scorers, NOT_RUN))
         for task in queue.left
     ]
-    return _collect([*done, *missing], tuple(scorers), main, tuple(models))
+    return _collect([*done, *missing], tuple(scorers), main, tuple(lineup))
 
 
 def _progress_bar(n_fits: int, verbose: int | None) -> tqdm:

@@ -183,7 +183,7 @@ def _explained(problem: Exception, X: Any) -> str:
     error = f"{type(problem).__name__}: {problem}"
     if len(X.shape) == 3 and re.search(r"Found array with dim 3|Expected 2D array", error):
         error += (
-            " X holds windows of several frames; wrap estimators that read one row per sample: "
+            " X holds windows of several frames; wrap a model that reads one row per sample: "
             "make_baseline(estimator)"
         )
     return error

@@ -44,25 +44,25 @@ def data():
 
 def run(data, **options):
     X, y, groups = data
-    return compare(**{"estimators": {"spy": Spy()}, "X": X, "y": y, "groups": groups} | options)
+    return compare(**{"models": {"spy": Spy()}, "X": X, "y": y, "groups": groups} | options)
 
 
 REFUSED = {
-    "one estimator": ({"estimators": Spy()}, "estimators: got one Spy without a name"),
-    "a pipeline": ({"estimators": make_pipeline(Spy())}, "estimators: got one Pipeline"),
-    "a list": ({"estimators": [Spy(), Spy()]}, r"estimators: got a Spy .*'logistic': estimator"),
-    "no pairs": ({"estimators": ["spy"]}, "estimators: got 'spy'; expected estimators by name"),
-    "a number": ({"estimators": 3}, "estimators: got int"),
+    "one estimator": ({"models": Spy()}, "models: got one Spy without a name"),
+    "a pipeline": ({"models": make_pipeline(Spy())}, "models: got one Pipeline"),
+    "a list": ({"models": [Spy(), Spy()]}, r"models: got a Spy .*'logistic': model"),
+    "no pairs": ({"models": ["spy"]}, "models: got 'spy'; expected models by name"),
+    "a number": ({"models": 3}, "models: got int"),
     "a name twice": (
-        {"estimators": [("m", Spy()), ("u", Spy()), ("m", DummyClassifier())]},
-        "estimators: got two models called 'm'",
+        {"models": [("m", Spy()), ("u", Spy()), ("m", DummyClassifier())]},
+        "models: got two models called 'm'",
     ),
-    "no string": ({"estimators": {1: Spy()}}, "estimators: got the name 1"),
-    "no name": ({"estimators": {"": Spy()}}, "estimators: got the name ''"),
-    "a class": ({"estimators": {"spy": Spy}}, r"got 'spy': the class Spy; expected .*Spy\(\)"),
-    "no estimator": ({"estimators": {"spy": 5}}, "estimators: got 'spy': int"),
+    "no string": ({"models": {1: Spy()}}, "models: got the name 1"),
+    "no name": ({"models": {"": Spy()}}, "models: got the name ''"),
+    "a class": ({"models": {"spy": Spy}}, r"got 'spy': the class Spy; expected .*Spy\(\)"),
+    "no estimator": ({"models": {"spy": 5}}, "models: got 'spy': int"),
     "several kinds": (
-        {"estimators": {"spy": Spy(), "ridge": Ridge()}},
+        {"models": {"spy": Spy(), "ridge": Ridge()}},
         r"got classifiers \(spy\) and regressors \(ridge\)",
     ),
     "a seed": ({"seeds": 3}, "seeds: got 3"),
@@ -190,16 +190,16 @@ def test_masked_windows_are_missing_neurons(data):
             seen.append(np.isnan(X).any(axis=(1, 2)).sum())
             return super().fit(X, y)
 
-    run(data, estimators={"look": Look()}, X=masked)
+    run(data, models={"look": Look()}, X=masked)
     assert seen == [0, 1, 1]
 
 
 def test_an_estimator_of_flat_rows_is_told_of_make_baseline(data):
     for model in (LogisticRegression(), GridSearchCV(LogisticRegression(), {}, cv=2)):
         with pytest.raises(ValueError, match=r"make_baseline\(estimator\)"):
-            run(data, estimators={"logistic": model})
+            run(data, models={"logistic": model})
         with pytest.warns(UserWarning, match="make_baseline"):
-            result = run(data, estimators={"logistic": model, "spy": Spy()})
+            result = run(data, models={"logistic": model, "spy": Spy()})
         assert result.summary().loc["spy", ("accuracy", "folds")] == 3
 
 
@@ -226,9 +226,9 @@ CONTAINERS = {
 def test_splits_mean_the_same_in_every_container(data, wrap):
     parts = [(np.arange(20, 60), np.arange(20)), (np.arange(10, 30), np.arange(50, 55))]
     models = {"spy": Spy(), "chance": DummyClassifier()}
-    expected = run(data, estimators=models, cv=parts)
+    expected = run(data, models=models, cv=parts)
     wrapped = ((wrap(train), wrap(test)) for train, test in parts)
-    given = run(data, estimators=models, cv=wrapped)
+    given = run(data, models=models, cv=wrapped)
     columns = ["fold", "held_out", "score", "n_train", "n_test"]
     pd.testing.assert_frame_equal(given.scores[columns], expected.scores[columns])
     assert given.scores.drop_duplicates("fold")["n_train"].tolist() == [40, 20]
@@ -283,7 +283,7 @@ def test_a_splitter_without_use_for_groups_gets_them_without_a_warning(data):
 def test_numbers_of_numpy_are_seeds_and_jobs(data):
     result = run(data, seeds=np.arange(2), n_jobs=np.int64(1))
     assert result.n_done == 3
-    assert run(data, estimators=[["spy", Spy()]], seeds=range(1)).models == ["spy"]
+    assert run(data, models=[["spy", Spy()]], seeds=range(1)).models == ["spy"]
 
 
 def test_labels_of_one_column_are_labels(data):

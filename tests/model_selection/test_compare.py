@@ -32,7 +32,7 @@ from skneurograph.model_selection import TemporalSplit, corrected_paired_test
 from skneurograph.preprocessing import make_baseline
 
 ORGANISMS = ["a", "b", "c"]
-# What the estimators below were given, for the tests to read.
+# What the models below were given, for the tests to read.
 LOG = []
 
 
@@ -492,7 +492,7 @@ def test_the_scores_asked_for_are_given_the_first_one_first(data, scoring):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"estimators": {}}, "estimators: got none"),
+        ({"models": {}}, "models: got none"),
         ({"reference": "graph"}, "reference: got 'graph'; expected one of spy"),
         ({"seeds": ()}, "seeds"),
     ],
@@ -500,7 +500,7 @@ def test_the_scores_asked_for_are_given_the_first_one_first(data, scoring):
 def test_errors_name_the_argument(data, options, said):
     X, y, groups = data
     with pytest.raises(ValueError, match=said):
-        compare(**{"estimators": {"spy": Spy()}, "X": X, "y": y, "groups": groups} | options)
+        compare(**{"models": {"spy": Spy()}, "X": X, "y": y, "groups": groups} | options)
 
 
 def test_unknown_metrics_and_references_of_a_result_are_named(result):

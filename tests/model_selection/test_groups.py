@@ -17,7 +17,7 @@ from skneurograph import compare
 from skneurograph.embedding import MARBLE, TAVRNN
 from skneurograph.model_selection import GroupScorer
 
-# What the estimators below were given, for the tests to read.
+# What the models below were given, for the tests to read.
 LOG = []
 
 
@@ -202,7 +202,7 @@ def test_without_groups_nothing_is_supplied(data):
     assert {given for _, _, given in LOG} == {None}
 
 
-def test_estimators_that_cannot_route_groups_are_fitted_without(data):
+def test_models_that_cannot_route_groups_are_fitted_without(data):
     X, y, groups = data
 
     class Deaf(ClassifierMixin, BaseEstimator):
