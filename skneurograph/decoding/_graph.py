@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,23 +21,26 @@ from skneurograph.nn import GraphDecoder
 
 __all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
 
-WANG_2021: dict[str, Any] = {
-    "edge_model": "mlp",
-    "edge_activation": "sigmoid",
-    "pooling": "concat",
-    "hidden_size": 12,
-    "n_rounds": 1,
-    "n_members": 1,
-    "decay": None,
-    "dropout": 0.0,
-    "neuron_dropout": 0.0,
-    "weight_decay": 0.0,
-    "learning_rate": 1e-3,
-}
+WANG_2021: MappingProxyType[str, Any] = MappingProxyType(
+    {
+        "edge_model": "mlp",
+        "edge_activation": "sigmoid",
+        "pooling": "concat",
+        "hidden_size": 12,
+        "n_rounds": 1,
+        "n_members": 1,
+        "decay": None,
+        "dropout": 0.0,
+        "neuron_dropout": 0.0,
+        "weight_decay": 0.0,
+        "learning_rate": 1e-3,
+    }
+)
 """The architecture of Wang et al. (2021) as parameters of `GraphClassifier`.
 
 Use windows of two frames, from which the activity and its change, the inputs of the
-paper, follow linearly.
+paper, follow linearly. The mapping cannot be changed; ``WANG_2021 | {"hidden_size": 24}``
+is a changed copy.
 """
 
 

@@ -85,6 +85,25 @@ def test_the_architecture_of_the_paper_trains_on_two_frames():
     assert model.score(X[300:], y[300:]) > 0.75
 
 
+def test_the_parameters_of_the_paper_cannot_be_changed_and_are_plain_values():
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        WANG_2021["hidden_size"] = 24
+    with pytest.raises(TypeError, match="does not support item deletion"):
+        del WANG_2021["decay"]
+    assert not hasattr(WANG_2021, "update")
+    assert {type(value) for value in WANG_2021.values()} <= {str, int, float, type(None)}
+    for made in (GraphClassifier, GraphRegressor):
+        model = made(**WANG_2021)
+        assert model.get_params().items() >= WANG_2021.items()
+        assert clone(model).get_params() == model.get_params()
+        assert clone(model).set_params(hidden_size=24).get_params() == {
+            **model.get_params(),
+            "hidden_size": 24,
+        }
+    assert (WANG_2021 | {"hidden_size": 24})["hidden_size"] == 24
+    assert WANG_2021["hidden_size"] == 12
+
+
 def test_without_identities_a_rule_about_one_neuron_cannot_be_learnt_but_one_about_all_can():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 6, 5)).astype(np.float32)
