@@ -103,7 +103,7 @@ def record(flows, n_neurons, rng):
 windows, labels = [], []
 for animal, n_neurons in (("ann", 80), ("bob", 120)):
     flows = make_van_der_pol(
-        [-0.8, 0.8], n_trajectories=60, n_frames=11, random_state=rng.integers(99)
+        [-0.8, 0.8], n_trajectories=60, n_times=11, random_state=rng.integers(99)
     )
     windows.append(record(flows, n_neurons, rng))
     labels += [f"{animal}, {'driven' if '+' in group else 'damped'}" for group in flows.groups]

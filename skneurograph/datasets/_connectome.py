@@ -88,7 +88,7 @@ class Connectome:
         np.fill_diagonal(graph, 0.0)
         return graph
 
-    def by_class(self, classes: Mapping[str, str]) -> Connectome:
+    def sum_classes(self, classes: Mapping[str, str]) -> Connectome:
         """Sum the synapses over the members of each class.
 
         Parameters

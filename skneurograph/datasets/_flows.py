@@ -119,7 +119,7 @@ def make_van_der_pol(
     mus: ArrayLike | None = None,
     *,
     n_trajectories: int = 20,
-    n_frames: int = 26,
+    n_times: int = 26,
     frame_interval: float = 0.1,
     curvature: float = 0.04,
     noise: float = 0.0,
@@ -140,7 +140,7 @@ def make_van_der_pol(
     n_trajectories : int, default=20
         Trajectories of each condition, which start at states drawn uniformly in the disc
         ``x^2 + y^2 <= 2.25``, anew for each condition.
-    n_frames : int, default=26
+    n_times : int, default=26
         Frames of a trajectory, at least 2. Two consecutive ones are a window.
     frame_interval : float, default=0.1
         Time between frames; a turn around the limit cycle takes about 6.3 to 6.7.
@@ -194,7 +194,7 @@ def make_van_der_pol(
     """
     values = _check_mus(mus)
     n_trajectories = integer("n_trajectories", n_trajectories, 1)
-    n_frames = integer("n_frames", n_frames, 2)
+    n_times = integer("n_times", n_times, 2)
     frame_interval = number("frame_interval", frame_interval, 0, above=True)
     curvature = number("curvature", curvature, 0)
     noise = number("noise", noise, 0)
@@ -203,7 +203,7 @@ def make_van_der_pol(
     radius, angle = np.moveaxis(rng.random((len(values), n_trajectories, 2)), 2, 0)
     turn = 2 * np.pi * angle
     start = _START * np.sqrt(radius) * np.stack([np.cos(turn), np.sin(turn)])
-    plane, inside = _van_der_pol(values[:, None], start, n_frames, frame_interval)
+    plane, inside = _van_der_pol(values[:, None], start, n_times, frame_interval)
     lifted = np.concatenate([plane, -curvature * (plane**2).sum(axis=-1, keepdims=True)], axis=-1)
     kept = inside[:, :, 1:]
     counts, labels = kept.sum(axis=(1, 2)), _labels(values)
@@ -219,11 +219,11 @@ def make_van_der_pol(
 
 
 def _van_der_pol(
-    mu: NDArray[np.float64], start: NDArray[np.float64], n_frames: int, frame_interval: float
+    mu: NDArray[np.float64], start: NDArray[np.float64], n_times: int, frame_interval: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Integrate from ``start (2, n_conditions, n_trajectories)``.
 
-    Returns states ``(n_conditions, n_trajectories, n_frames, 2)``, and whether each was reached
+    Returns states ``(n_conditions, n_trajectories, n_times, 2)``, and whether each was reached
     inside the region.
     """
 
@@ -234,11 +234,11 @@ def _van_der_pol(
     n_steps = int(np.ceil(frame_interval * max(1.0, np.abs(mu).max()) / _STEP))
     step = frame_interval / n_steps
     state, inside = start, np.ones(start.shape[1:], dtype=bool)
-    states = np.empty((*start.shape[1:], n_frames, 2))
-    valid = np.empty((*start.shape[1:], n_frames), dtype=bool)
-    for frame in range(n_frames):
+    states = np.empty((*start.shape[1:], n_times, 2))
+    valid = np.empty((*start.shape[1:], n_times), dtype=bool)
+    for frame in range(n_times):
         states[:, :, frame], valid[:, :, frame] = np.moveaxis(state, 0, -1), inside
-        for _ in range(n_steps if frame < n_frames - 1 else 0):
+        for _ in range(n_steps if frame < n_times - 1 else 0):
             k1 = rate(state)
             k2 = rate(state + 0.5 * step * k1)
             k3 = rate(state + 0.5 * step * k2)

@@ -20,7 +20,7 @@ class InteractingSystems:
 
     Attributes
     ----------
-    X : ndarray of float32, shape (n_simulations, n_particles, n_frames, n_features)
+    X : ndarray of float32, shape (n_simulations, n_particles, n_times, n_features)
         Trajectories, each feature mapped to [-1, 1].
     graphs : ndarray of int, shape (n_simulations, n_particles, n_particles)
         Entry ``[w, i, j]`` is 1 where ``j`` acts on ``i``. The diagonal is 0.
@@ -48,7 +48,7 @@ def make_springs(
     n_simulations: int = 100,
     *,
     n_particles: int = 5,
-    n_frames: int = 49,
+    n_times: int = 49,
     edge_probability: float = 0.5,
     stiffness: float = 0.1,
     box_size: float = 5.0,
@@ -68,7 +68,7 @@ def make_springs(
     n_simulations : int, default=100
     n_particles : int, default=5
         At least 2. All have mass 1.
-    n_frames : int, default=49
+    n_times : int, default=49
         Frames that are recorded.
     edge_probability : float, default=0.5
         Probability that a pair is connected.
@@ -105,13 +105,13 @@ def make_springs(
     Examples
     --------
     >>> from skneurograph.datasets import make_springs
-    >>> X, graphs = make_springs(3, n_frames=10, n_substeps=10, random_state=0)
+    >>> X, graphs = make_springs(3, n_times=10, n_substeps=10, random_state=0)
     >>> X.shape, graphs.shape
     ((3, 5, 10, 4), (3, 5, 5))
     """
     n_simulations = integer("n_simulations", n_simulations, 1)
     n_particles = integer("n_particles", n_particles, 2)
-    n_frames = integer("n_frames", n_frames, 1)
+    n_times = integer("n_times", n_times, 1)
     n_substeps = integer("n_substeps", n_substeps, 1)
     edge_probability = number("edge_probability", edge_probability, 0, 1)
     stiffness = number("stiffness", stiffness, 0)
@@ -130,11 +130,11 @@ def make_springs(
     laplacian = graphs.sum(axis=2)[:, :, None] * np.eye(n_particles) - graphs
     pull = -stiffness * laplacian
     step = frame_interval / n_substeps
-    states = np.empty((n_simulations, n_particles, n_frames, 4))
+    states = np.empty((n_simulations, n_particles, n_times, 4))
     force = pull @ position
-    for frame in range(n_frames):
+    for frame in range(n_times):
         states[:, :, frame, :2], states[:, :, frame, 2:] = position, velocity
-        for _ in range(n_substeps if frame < n_frames - 1 else 0):
+        for _ in range(n_substeps if frame < n_times - 1 else 0):
             velocity = velocity + 0.5 * step * force
             position = position + step * velocity
             outside = np.abs(position) > box_size
@@ -152,7 +152,7 @@ def make_kuramoto(
     n_simulations: int = 100,
     *,
     n_oscillators: int = 5,
-    n_frames: int = 49,
+    n_times: int = 49,
     edge_probability: float = 0.5,
     coupling: float = 1.0,
     symmetric: bool = True,
@@ -175,7 +175,7 @@ def make_kuramoto(
     n_simulations : int, default=100
     n_oscillators : int, default=5
         At least 2.
-    n_frames : int, default=49
+    n_times : int, default=49
         Frames that are recorded.
     edge_probability : float, default=0.5
         Probability that a pair is coupled.
@@ -217,13 +217,13 @@ def make_kuramoto(
     Examples
     --------
     >>> from skneurograph.datasets import make_kuramoto
-    >>> X, graphs = make_kuramoto(3, n_frames=10, random_state=0)
+    >>> X, graphs = make_kuramoto(3, n_times=10, random_state=0)
     >>> X.shape, graphs.shape
     ((3, 5, 10, 4), (3, 5, 5))
     """
     n_simulations = integer("n_simulations", n_simulations, 1)
     n_oscillators = integer("n_oscillators", n_oscillators, 2)
-    n_frames = integer("n_frames", n_frames, 1)
+    n_times = integer("n_times", n_times, 1)
     n_substeps = integer("n_substeps", n_substeps, 1)
     edge_probability = number("edge_probability", edge_probability, 0, 1)
     coupling = number("coupling", coupling)
@@ -246,11 +246,11 @@ def make_kuramoto(
         return omega + sine * met[..., 0] - cosine * met[..., 1]
 
     step = frame_interval / n_substeps
-    states = np.empty((n_simulations, n_oscillators, n_frames, 4))
-    for frame in range(n_frames):
+    states = np.empty((n_simulations, n_oscillators, n_times, 4))
+    for frame in range(n_times):
         features = (rate(phase), np.sin(phase), phase, omega)
         states[:, :, frame] = np.stack(features, axis=2)
-        for _ in range(n_substeps if frame < n_frames - 1 else 0):
+        for _ in range(n_substeps if frame < n_times - 1 else 0):
             k1 = rate(phase)
             k2 = rate(phase + 0.5 * step * k1)
             k3 = rate(phase + 0.5 * step * k2)

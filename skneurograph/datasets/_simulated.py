@@ -53,7 +53,7 @@ def make_worms(
     n_neurons: int = 40,
     duration: float = 300.0,
     sampling_rate: float = 3.0,
-    density: float = 0.12,
+    edge_probability: float = 0.12,
     recorded_fraction: float = 0.8,
     identified_fraction: float = 0.8,
     individual_variation: float = 0.2,
@@ -78,8 +78,8 @@ def make_worms(
         Length of each recording in seconds.
     sampling_rate : float, default=3.0
         Frames per second (Hz).
-    density : float, default=0.12
-        Fraction of pairs of classes with a synapse, beside the command circuits.
+    edge_probability : float, default=0.12
+        Probability that a pair of classes has a synapse, beside the command circuits.
     recorded_fraction : float, default=0.8
         Fraction of the neurons that is recorded, another subset in each organism.
     identified_fraction : float, default=0.8
@@ -153,7 +153,7 @@ def make_worms(
     n_neurons = integer("n_neurons", n_neurons, 12)
     duration = number("duration", duration, 0, above=True)
     sampling_rate = number("sampling_rate", sampling_rate, 0, above=True)
-    density = number("density", density, 0, 1, above=True)
+    edge_probability = number("edge_probability", edge_probability, 0, 1, above=True)
     recorded_fraction = number("recorded_fraction", recorded_fraction, 0, 1, above=True)
     identified_fraction = number("identified_fraction", identified_fraction, 0, 1, above=True)
     variation = number("individual_variation", individual_variation, 0, 1)
@@ -169,7 +169,7 @@ def make_worms(
 
     classes = np.array([f"S{1 + i // 2:02d}" for i in range(n_neurons)])
     neurons = np.array([f"{name}{'LR'[i % 2]}" for i, name in enumerate(classes)])
-    graph = draw_connectome(n_neurons, density, rng)
+    graph = draw_connectome(n_neurons, edge_probability, rng)
     worms = WormModel(graph, n_organisms, variation, calcium_decay, rng)
     calcium, command, phase = worms.run(n_times, sampling_rate)
     fluorescence = _fluorescence(calcium, bleaching, noise, rng)

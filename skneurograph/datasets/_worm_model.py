@@ -35,14 +35,14 @@ def pools(n_neurons: int) -> NDArray[np.intp]:
 
 
 def draw_connectome(
-    n_neurons: int, density: float, rng: np.random.Generator
+    n_neurons: int, edge_probability: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Signed weights ``[receiver, sender]``; left and right have the same partners."""
     n_classes = (n_neurons + 1) // 2
     sign = rng.choice([1.0, -1.0], size=(n_classes, n_classes), p=[0.6, 0.4])
-    sign *= rng.random((n_classes, n_classes)) < density
+    sign *= rng.random((n_classes, n_classes)) < edge_probability
     strength = np.exp(0.5 * rng.standard_normal((n_classes, n_classes)))
-    scale = _BACKGROUND / np.sqrt(max(1.0, density * n_neurons))
+    scale = _BACKGROUND / np.sqrt(max(1.0, edge_probability * n_neurons))
     graph = np.kron(scale * sign * strength, np.ones((2, 2)))[:n_neurons, :n_neurons]
     graph *= np.exp(0.2 * rng.standard_normal(graph.shape))
 

@@ -131,7 +131,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     --------
     >>> from skneurograph.datasets import make_springs
     >>> from skneurograph.graph_inference import RelationalGraph
-    >>> X, graphs = make_springs(32, n_frames=12, n_substeps=10, random_state=0)
+    >>> X, graphs = make_springs(32, n_times=12, n_substeps=10, random_state=0)
     >>> model = RelationalGraph(n_channels=4, hidden_size=8, max_epochs=1, random_state=0)
     >>> model.fit(X).infer_graphs(X).shape
     (32, 5, 5)

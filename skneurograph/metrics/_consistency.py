@@ -28,14 +28,14 @@ class Consistency(NamedTuple):
     scores : ndarray of shape (n_animals, n_animals)
         Entry ``[i, j]`` is the R2 of predicting animal ``j`` from animal ``i``; NaN on the
         diagonal, so that ``numpy.nanmean(scores)`` is the mean over pairs.
-    names : tuple of length n_animals
+    groups : tuple of length n_animals
         Animal of each row and column.
     n_points : ndarray of int, shape (n_animals, n_animals)
         Rows or bins that two animals share; on the diagonal, those that an animal has.
     """
 
     scores: NDArray[np.float64]
-    names: tuple[Any, ...]
+    groups: tuple[Any, ...]
     n_points: NDArray[np.intp]
 
 
@@ -78,7 +78,7 @@ def consistency(
     Returns
     -------
     Consistency
-        With ``scores, names, n_points``. The R2 is averaged over the components of the
+        With ``scores, groups, n_points``. The R2 is averaged over the components of the
         animal that is predicted, each counting once. Held-out scores may be negative.
 
     Raises
@@ -109,7 +109,7 @@ def consistency(
     >>> circle = lambda p: np.stack([np.cos(6 * p), np.sin(6 * p)], axis=1)
     >>> embeddings = {"ann": circle(position["ann"]), "bob": 3 - circle(position["bob"])}
     >>> found = consistency(embeddings, position, n_bins=20, cv=5)
-    >>> found.names, bool(found.scores[0, 1] > 0.99)
+    >>> found.groups, bool(found.scores[0, 1] > 0.99)
     (('ann', 'bob'), True)
     """
     names, points = _by_animal(embeddings)

@@ -85,7 +85,7 @@ def test_cells_that_the_table_lacks_are_unknown_not_unconnected(connectome):
 
 
 def test_synapses_are_summed_over_the_members_of_a_class(connectome):
-    classes = connectome.by_class({"AVAL": "AVA", "AVAR": "AVA", "RIML": "RIM", "": ""})
+    classes = connectome.sum_classes({"AVAL": "AVA", "AVAR": "AVA", "RIML": "RIM", "": ""})
     assert classes.neurons.tolist() == ["AVA", "RIM", "VB11", "VB2"]
     graph = classes.graph("chemical", neurons=["AVA", "VB02"])
     np.testing.assert_array_equal(graph, [[0, 0], [9, 0]])
@@ -121,7 +121,7 @@ def test_a_cell_may_have_a_name_that_reads_like_a_missing_value():
     assert set(connectome.neurons) == {*names, "AVAL"}
     graph = connectome.graph(neurons=["AVAL", *names])
     np.testing.assert_array_equal(graph[0], np.arange(8))
-    grouped = connectome.by_class({"NA": "missing", "nan": "missing", "NULL": "None"})
+    grouped = connectome.sum_classes({"NA": "missing", "nan": "missing", "NULL": "None"})
     assert grouped.graph(neurons=["AVAL", "missing", "None"])[0].tolist() == [0, 1 + 4, 2 + 3]
 
 
@@ -196,11 +196,11 @@ def test_what_is_no_name_is_refused(connectome, names):
 
 def test_a_missing_class_is_no_class(connectome):
     classes = {b"AVAL": "AVA", "AVAR": b"AVA", "VB02": np.nan, "RIML": None, "VB11": ""}
-    grouped = connectome.by_class(classes)
+    grouped = connectome.sum_classes(classes)
     assert grouped.neurons.tolist() == ["AVA", "RIML", "VB11", "VB2"]
     for wrong in ({"AVAL": 1}, {1: "AVA"}, ["AVA"]):
         with pytest.raises(ValueError, match=r"^classes: got"):
-            connectome.by_class(wrong)
+            connectome.sum_classes(wrong)
 
 
 @pytest.mark.parametrize("name", ["white_1986_whole.csv", "witvliet_2020_8.csv"])

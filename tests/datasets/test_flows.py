@@ -100,7 +100,7 @@ def test_the_second_frame_is_where_the_equation_leads(mu, frame_interval):
 
 
 def test_windows_are_consecutive_frames_of_trajectories_that_start_in_a_disc():
-    X, _ = make_van_der_pol([0.3], n_trajectories=400, n_frames=4, random_state=0)
+    X, _ = make_van_der_pol([0.3], n_trajectories=400, n_times=4, random_state=0)
     X = X.reshape(400, 3, 3, 2)
     np.testing.assert_array_equal(X[:, 1:, :, 0], X[:, :-1, :, 1])
     squares = (X[:, 0, :2, 0] ** 2).sum(axis=1)
@@ -113,7 +113,7 @@ def test_windows_are_consecutive_frames_of_trajectories_that_start_in_a_disc():
 
 def test_trajectories_that_run_away_end_at_the_border_of_the_region():
     # Beyond mu = 1 the limit cycle reaches out of the region.
-    flows = make_van_der_pol([1.0, 3.0], n_trajectories=100, n_frames=80, random_state=0)
+    flows = make_van_der_pol([1.0, 3.0], n_trajectories=100, n_times=80, random_state=0)
     assert (flows.X[:, :2] ** 2).sum(axis=1).max() <= 3.5**2
     assert (flows.groups == "mu=+1.00").sum() == 100 * 79
     assert (flows.groups == "mu=+3.00").sum() < 0.8 * 100 * 79
@@ -123,12 +123,12 @@ def test_trajectories_that_run_away_end_at_the_border_of_the_region():
 def test_the_limit_cycle_attracts_for_positive_mu_and_repels_for_negative_mu(mu):
     # Two frames: states are uniform in the disc. Over a circle, d(r^2)/dt = 2 mu (1 - x^2) y^2 has
     # the mean mu r^2 (1 - r^2 / 4), which changes its sign at r = 2.
-    X, _ = make_van_der_pol([mu], n_trajectories=2000, n_frames=2, random_state=0)
+    X, _ = make_van_der_pol([mu], n_trajectories=2000, n_times=2, random_state=0)
     before, after = np.moveaxis((X[:, :2] ** 2).sum(axis=1), 1, 0)
     outwards = np.sign(mu) * (after - before)
     # Where trajectories start, inside that circle, they go out for positive mu, and in for others.
     assert outwards.mean() > 0
-    later, _ = make_van_der_pol([mu], n_trajectories=500, n_frames=200, random_state=0)
+    later, _ = make_van_der_pol([mu], n_trajectories=500, n_times=200, random_state=0)
     reached = (later[:, :2, 1] ** 2).sum(axis=1)
     assert (np.quantile(reached, 0.75) > 3) == (mu > 0)
 
@@ -190,7 +190,7 @@ def test_the_global_generator_is_left_alone(make):
         (make_van_der_pol, {"mus": [[0.5], [1.0]]}, "mus: got"),
         (make_van_der_pol, {"mus": ["high"]}, "mus: got"),
         (make_van_der_pol, {"n_trajectories": 0}, "n_trajectories: got 0"),
-        (make_van_der_pol, {"n_frames": 1}, "n_frames: got 1; expected an integer of at least 2"),
+        (make_van_der_pol, {"n_times": 1}, "n_times: got 1; expected an integer of at least 2"),
         (make_van_der_pol, {"frame_interval": np.inf}, "frame_interval: got inf"),
         (make_van_der_pol, {"curvature": -1.0}, "curvature: got -1.0"),
         (make_van_der_pol, {"noise": np.nan}, "noise: got nan"),

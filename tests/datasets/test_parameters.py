@@ -54,7 +54,7 @@ def test_limits_are_finite_and_in_order():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_simulation_that_explodes_is_an_error_not_nan():
     with pytest.raises(ValueError, match="left the range of numbers; expected a shorter"):
-        datasets.make_springs(2, n_frames=5, stiffness=1e300, random_state=0)
+        datasets.make_springs(2, n_times=5, stiffness=1e300, random_state=0)
 
 
 def test_integers_beyond_those_of_numpy_are_read():

@@ -73,7 +73,7 @@ def test_strong_attraction_synchronises_oscillators():
     options = {"edge_probability": 1.0, "frequencies": (3.0, 4.0), "random_state": 0}
 
     def order(coupling):
-        phase = in_units(make_kuramoto(20, coupling=coupling, n_frames=100, **options))[..., 2]
+        phase = in_units(make_kuramoto(20, coupling=coupling, n_times=100, **options))[..., 2]
         return np.abs(np.exp(1j * phase[:, :, -1]).mean(axis=1))
 
     # "phi_i - phi_j": a negative coupling attracts.
@@ -84,45 +84,45 @@ def test_strong_attraction_synchronises_oscillators():
 
 def test_graphs_are_random_symmetric_and_without_self_loops():
     for make in (make_springs, make_kuramoto):
-        systems = make(400, n_frames=2, n_substeps=1, random_state=0)
+        systems = make(400, n_times=2, n_substeps=1, random_state=0)
         graphs = systems.graphs
         assert (np.diagonal(graphs, axis1=1, axis2=2) == 0).all()
         np.testing.assert_array_equal(graphs, graphs.transpose(0, 2, 1))
         assert graphs.mean() == pytest.approx(0.5 * 20 / 25, abs=0.02)
-    asymmetric = make_kuramoto(400, n_frames=2, symmetric=False, random_state=0).graphs
+    asymmetric = make_kuramoto(400, n_times=2, symmetric=False, random_state=0).graphs
     assert (asymmetric != asymmetric.transpose(0, 2, 1)).any()
 
 
 def test_features_span_minus_one_to_one_and_new_data_can_be_mapped_alike():
     for make in (make_springs, make_kuramoto):
-        first = make(30, n_frames=5, random_state=0)
+        first = make(30, n_times=5, random_state=0)
         assert first.X.min() == -1
         assert first.X.max() == 1
         assert first.X.dtype == np.float32
         limits = (first.low, first.high)
-        second = make(30, n_frames=5, random_state=1, limits=limits)
-        free = make(30, n_frames=5, random_state=1)
+        second = make(30, n_times=5, random_state=1, limits=limits)
+        free = make(30, n_times=5, random_state=1)
         np.testing.assert_allclose(in_units(second), in_units(free), atol=1e-4)
-    springs = make_springs(5, n_frames=5, random_state=0)
+    springs = make_springs(5, n_times=5, random_state=0)
     assert springs.low[0] == springs.low[1]
     assert springs.high[2] == springs.high[3]
 
 
 def test_noise_has_the_given_spread_and_the_same_seed_gives_the_same_data():
     for make in (make_springs, make_kuramoto):
-        clean, noisy = (make(50, n_frames=20, noise=noise, random_state=0) for noise in (0, 0.2))
+        clean, noisy = (make(50, n_times=20, noise=noise, random_state=0) for noise in (0, 0.2))
         np.testing.assert_array_equal(clean.graphs, noisy.graphs)
         error = (in_units(noisy) - in_units(clean))[..., :3]
         assert error.std() == pytest.approx(0.2, rel=0.03)
-        again, graphs = make(50, n_frames=20, noise=0.2, random_state=0)
+        again, graphs = make(50, n_times=20, noise=0.2, random_state=0)
         np.testing.assert_array_equal(again, noisy.X)
         np.testing.assert_array_equal(graphs, noisy.graphs)
 
 
 def test_the_global_generator_is_left_alone():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
-    make_springs(2, n_frames=2)
-    make_kuramoto(2, n_frames=2)
+    make_springs(2, n_times=2)
+    make_kuramoto(2, n_times=2)
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
 
 
@@ -134,7 +134,7 @@ def test_the_global_generator_is_left_alone():
         (make_springs, {"edge_probability": 1.5}, "edge_probability"),
         (make_springs, {"stiffness": -1.0}, "stiffness"),
         (make_springs, {"box_size": 0.0}, "box_size"),
-        (make_springs, {"n_frames": 2.5}, "n_frames"),
+        (make_springs, {"n_times": 2.5}, "n_times"),
         (make_kuramoto, {"n_oscillators": 1}, "n_oscillators"),
         (make_kuramoto, {"noise": -0.1}, "noise"),
         (make_kuramoto, {"frame_interval": 0.0}, "frame_interval"),

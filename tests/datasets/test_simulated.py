@@ -83,8 +83,8 @@ def test_graph_is_square_signed_sparse_and_directed(n_neurons):
     assert not np.array_equal(graph != 0, graph.T != 0)
 
 
-def test_density_sets_the_number_of_synapses():
-    synapses = [(short(density=density).graph != 0).mean() for density in (0.05, 0.2, 0.6)]
+def test_edge_probability_sets_the_number_of_synapses():
+    synapses = [(short(edge_probability=value).graph != 0).mean() for value in (0.05, 0.2, 0.6)]
     assert synapses == sorted(synapses)
     assert synapses[2] > 0.5
 
@@ -250,7 +250,7 @@ def test_slow_indicator_smooths():
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"n_neurons": 12, "density": 1.0},
+        {"n_neurons": 12, "edge_probability": 1.0},
         {"sampling_rate": 0.5, "calcium_decay": 0.001},
         {"sampling_rate": 50.0, "individual_variation": 1.0, "duration": 4.0},
         {"noise": 1.0, "bleaching": 0.99, "recorded_fraction": 0.01},
@@ -274,7 +274,7 @@ def test_activity_stays_finite_at_the_edge_of_the_ranges(parameters):
         ("duration", -1.0, "above 0"),
         ("duration", 0.01, "at least one frame"),
         ("sampling_rate", np.inf, "above 0"),
-        ("density", 0, "above 0 and at most 1"),
+        ("edge_probability", 0, "above 0 and at most 1"),
         ("recorded_fraction", 1.1, "at most 1"),
         ("identified_fraction", np.nan, "above 0"),
         ("individual_variation", -0.1, "at least 0 and at most 1"),

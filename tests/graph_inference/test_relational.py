@@ -141,7 +141,7 @@ def test_neighbours_are_the_senders_whose_past_goes_with_the_receivers_next_fram
 
 
 def test_channels_are_read_from_a_fourth_dimension(X):
-    springs = make_springs(20, n_frames=8, n_substeps=5, random_state=0)
+    springs = make_springs(20, n_times=8, n_substeps=5, random_state=0)
     model = cheap(n_channels=4).fit(springs.X)
     assert model.infer_graphs(springs.X).shape == (20, 5, 5)
     assert model.infer_edge_types(springs.X[:3].astype(float)).shape == (3, 2, 5, 5)

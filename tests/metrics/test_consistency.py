@@ -26,7 +26,7 @@ def test_an_affine_copy_is_perfectly_consistent(embedding, cv):
     found = consistency([embedding, embedding @ turn + [1, 2, 3], -embedding], cv=cv)
     np.testing.assert_allclose(off_diagonal(found.scores), 1)
     assert np.isnan(np.diag(found.scores)).all()
-    assert found.names == (0, 1, 2)
+    assert found.groups == (0, 1, 2)
     assert (found.n_points == 200).all()
 
 
@@ -42,7 +42,7 @@ def test_unrelated_embeddings_score_zero_where_points_are_held_out():
 def test_rows_predict_and_columns_are_predicted(embedding):
     plane = embedding[:, :2]
     found = consistency({"space": embedding, "plane": plane})
-    assert found.names == ("space", "plane")
+    assert found.groups == ("space", "plane")
     assert found.scores[0, 1] == pytest.approx(1)
     expected = LinearRegression().fit(plane, embedding).score(plane, embedding)
     assert found.scores[1, 0] == pytest.approx(expected)
@@ -63,7 +63,7 @@ def test_animals_with_different_numbers_of_points_are_aligned_by_position(cv):
     turn = rng.normal(size=(3, 3))
     embeddings = {"bob": ring(position["bob"]) @ turn, "ann": ring(position["ann"])}
     found = consistency(embeddings, position, n_bins=40, cv=cv)
-    assert found.names == ("bob", "ann")
+    assert found.groups == ("bob", "ann")
     assert off_diagonal(found.scores).min() > 0.98
     assert (found.n_points == 40).all()
     shuffled = {name: rng.permutation(place) for name, place in position.items()}

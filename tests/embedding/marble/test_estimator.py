@@ -383,14 +383,14 @@ def test_groups_of_any_kind_of_label_are_known_again(labels):
 @pytest.mark.parametrize("mode", [*MODES.values()], ids=[*MODES])
 def test_new_points_beside_known_ones_are_embedded_beside_them(mode):
     rng = np.random.default_rng(0)
-    X, _ = make_van_der_pol([0.5], n_trajectories=120, n_frames=4, random_state=0)
+    X, _ = make_van_der_pol([0.5], n_trajectories=120, n_times=4, random_state=0)
     fitted = MARBLE(**mode, max_epochs=5, random_state=0)
     embedded = fitted.fit_transform(X)
     near = fitted.transform(X + 1e-4 * rng.normal(size=(len(X), 3, 1)))
     distance = np.linalg.norm(near - embedded, axis=1)
     spread = np.linalg.norm(embedded - embedded[rng.permutation(len(X))], axis=1)
     assert np.median(distance) < 0.05 * np.median(spread)
-    held_out = make_van_der_pol([0.5], n_trajectories=30, n_frames=4, random_state=1).X
+    held_out = make_van_der_pol([0.5], n_trajectories=30, n_times=4, random_state=1).X
     # The nearest known window says where a new one lies.
     nearest = np.linalg.norm(held_out[:, None, :, 0] - X[:, :, 0], axis=2).argmin(axis=1)
     distance = np.linalg.norm(fitted.transform(held_out) - embedded[nearest], axis=1)
