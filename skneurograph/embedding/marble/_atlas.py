@@ -67,7 +67,7 @@ class Atlas:
         self.manifold_dimension = options.manifold_dimension or self._dimension()
         if options.local:
             for manifold in self._manifolds.values():
-                manifold.take_frames(self.manifold_dimension)
+                manifold.take_bases(self.manifold_dimension)
 
     def own_features(self, times: list[float]) -> list[list[Array]]:
         """Blocks of features of the points that made the atlas, after diffusion for some times."""
@@ -138,7 +138,7 @@ class Atlas:
         """Features of points of an unseen group: they are connected to each other."""
         manifold = self._chart(points, vectors)
         if self._options.local:
-            manifold.take_frames(self.manifold_dimension)
+            manifold.take_bases(self.manifold_dimension)
         (fields,) = manifold.diffuse([self._time], self._options.order)
         terms = manifold.look_at_own(vectors, fields, self._options.order)
         return self._features(points, terms)
@@ -164,9 +164,9 @@ class Atlas:
     def _dimension(self) -> int:
         spectra = [tangent_spectrum(manifold) for manifold in self._manifolds.values()]
         weights = [len(manifold.graph.states) for manifold in self._manifolds.values()]
-        held = np.cumsum(np.average(spectra, axis=0, weights=weights))
+        explained = np.cumsum(np.average(spectra, axis=0, weights=weights))
         # Rounding must not ask for a direction more than there are.
-        return min(int((held < _EXPLAINED).sum()) + 1, len(held))
+        return min(int((explained < _EXPLAINED).sum()) + 1, len(explained))
 
 
 def _rows_by_group(groups: NDArray | None, n_points: int) -> dict[Any, NDArray[np.intp]]:

@@ -86,8 +86,9 @@ class FlatNeighborhood:
 class TangentNeighborhood:
     """Neighbours seen from the tangent space of each point: local gauges.
 
-    Vectors are coordinates in the frame of their own state. Before they are compared they are
-    carried along the edge by the orthogonal map nearest to ``frame.T @ neighbour_frame``
+    Vectors are coordinates in the basis of their own state (an orthonormal one of its tangent
+    space, its tangent frame). Before they are compared they are carried along the edge by the
+    orthogonal map nearest to ``basis.T @ neighbour_basis``
     (Procrustes), the discrete parallel transport of [1]_.
 
     Parameters
@@ -95,9 +96,9 @@ class TangentNeighborhood:
     rows : csr_array of shape (n_points, n_states)
     points : ndarray of shape (n_points, n_neurons)
     states : ndarray of shape (n_states, n_neurons)
-    frames : ndarray of shape (n_points, n_neurons, n_dimensions)
+    bases : ndarray of shape (n_points, n_neurons, n_dimensions)
         Orthonormal columns.
-    state_frames : ndarray of shape (n_states, n_neurons, n_dimensions)
+    state_bases : ndarray of shape (n_states, n_neurons, n_dimensions)
 
     References
     ----------
@@ -106,21 +107,21 @@ class TangentNeighborhood:
     """
 
     def __init__(
-        self, rows: csr_array, points: Array, states: Array, frames: Array, state_frames: Array
+        self, rows: csr_array, points: Array, states: Array, bases: Array, state_bases: Array
     ) -> None:
         self._start = rows.indptr
         self._own = np.repeat(np.arange(len(points)), np.diff(rows.indptr))
         self._other = rows.indices
         self._weight = rows.data
-        n_dimensions = frames.shape[2]
+        n_dimensions = bases.shape[2]
         self._transport = np.empty((len(self._own), n_dimensions, n_dimensions))
         self._offset = np.empty((len(self._own), n_dimensions))
-        for _, edges in self._chunks(frames[0].size):
+        for _, edges in self._chunks(bases[0].size):
             own, other = self._own[edges], self._other[edges]
-            frame = frames[own].transpose(0, 2, 1)
+            basis = bases[own].transpose(0, 2, 1)
             away = (states[other] - points[own])[:, :, None]
-            self._offset[edges] = (frame @ away)[:, :, 0]
-            self._transport[edges] = _nearest_orthogonal(frame @ state_frames[other])
+            self._offset[edges] = (basis @ away)[:, :, 0]
+            self._transport[edges] = _nearest_orthogonal(basis @ state_bases[other])
         square = (self._offset**2).sum(axis=1) * self._weight
         self._scale = np.sqrt(np.add.reduceat(square, self._start[:-1]))
 
@@ -143,7 +144,7 @@ class TangentNeighborhood:
         Returns
         -------
         ndarray of shape (n_points, n_dimensions, *components)
-            See `FlatNeighborhood.gradient`; here all in the frame of the point.
+            See `FlatNeighborhood.gradient`; here all in the basis of the point.
         """
         n_dimensions = self._offset.shape[1]
         result = np.empty((len(own), n_dimensions, *own.shape[1:]))
@@ -157,7 +158,7 @@ class TangentNeighborhood:
         return result
 
     def _carried(self, field: Array, edges: slice) -> Array:
-        """Values at the neighbours with every index carried into the frame of the point."""
+        """Values at the neighbours with every index carried into the basis of the point."""
         values = field[self._other[edges]]
         transport = self._transport[edges]
         for axis in range(1, field.ndim):

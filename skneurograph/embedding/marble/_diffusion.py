@@ -9,7 +9,7 @@ from numpy.polynomial.chebyshev import chebinterpolate
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, dia_array
 
-__all__ = ["inflow", "random_walk", "with_lengths"]
+__all__ = ["inflow", "transition_matrix", "with_lengths"]
 
 # Terms of the Chebyshev sum are added until what is left is smaller than this.
 _ACCURACY = 1e-10
@@ -17,10 +17,10 @@ _ACCURACY = 1e-10
 _ROUNDING = 1e-10
 
 Array = NDArray[np.float64]
-Walk = Callable[[Array], Array]
+Transition = Callable[[Array], Array]
 
 
-def random_walk(adjacency: csr_array) -> csr_array:
+def transition_matrix(adjacency: csr_array) -> csr_array:
     """Transition matrix ``D^-1 A``; a state without neighbours stays where it is.
 
     It is similar to the symmetric ``D^-1/2 A D^-1/2``, so its eigenvalues are real and within
@@ -33,8 +33,8 @@ def random_walk(adjacency: csr_array) -> csr_array:
     return csr_array(inverse @ adjacency + stay)
 
 
-def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
-    """Compute what flows into a point from its neighbours until each of some times.
+def inflow(transition: Transition, signal: Array, times: Sequence[float]) -> list[Array]:
+    """Give what flows into a point from its neighbours until each of some times.
 
     A point that diffusion started with ``v`` has, after the time t,
     ``exp(-t) v + P integral_0^t exp(-(t - s)) x(s) ds`` where ``x(s)`` is the diffused signal of
@@ -46,7 +46,7 @@ def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
 
     Parameters
     ----------
-    walk : callable
+    transition : callable
         Applies P, whose eigenvalues are within [-1, 1], to an array of the shape of ``signal``.
     signal : ndarray of shape (n_states, ...)
     times : sequence of float
@@ -56,7 +56,7 @@ def inflow(walk: Walk, signal: Array, times: Sequence[float]) -> list[Array]:
     -------
     list of ndarray of shape (n_states, ...)
     """
-    return _chebyshev_sums(walk, signal, [_coefficients(time) for time in times])
+    return _chebyshev_sums(transition, signal, [_coefficients(time) for time in times])
 
 
 def with_lengths(vectors: Array, lengths: Array) -> Array:
@@ -97,14 +97,16 @@ def _coefficients(time: float) -> Array:
     return chebinterpolate(function, 20 + int(9 * np.sqrt(time)))  # type: ignore[arg-type]
 
 
-def _chebyshev_sums(walk: Walk, signal: Array, coefficients: Sequence[Array]) -> list[Array]:
-    """Return ``sum_k c_k T_k(P) signal`` for several series at once."""
+def _chebyshev_sums(
+    transition: Transition, signal: Array, coefficients: Sequence[Array]
+) -> list[Array]:
+    """Give ``sum_k c_k T_k(P) signal`` for several series at once."""
     kept = [_truncated(series) for series in coefficients]
-    before, now = signal, walk(signal)
+    before, now = signal, transition(signal)
     sums = [series[0] * before for series in kept]
     for k in range(1, max(map(len, kept))):
         if k > 1:
-            before, now = now, 2 * walk(now) - before
+            before, now = now, 2 * transition(now) - before
         for total, series in zip(sums, kept):
             if k < len(series):
                 total += series[k] * now

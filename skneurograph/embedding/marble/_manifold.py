@@ -49,22 +49,22 @@ class FlowTerms:
     ----------
     tensors : list of ndarray, the k-th of shape (n_points, *[n_dimensions] * (k + 1))
         Vectors and their derivatives; the last index is the component of the vector.
-    frames : ndarray of shape (n_points, n_neurons, n_dimensions) or None
+    bases : ndarray of shape (n_points, n_neurons, n_dimensions) or None
         Axes in which the tensors are given; None for those of the state space.
     """
 
     tensors: list[Array]
-    frames: Array | None
+    bases: Array | None
 
     def in_state_space(self) -> list[Array]:
-        """Return the tensors in the axes of the state space, whatever the frames."""
-        if self.frames is None:
+        """Give the tensors in the axes of the state space, whatever the bases."""
+        if self.bases is None:
             return self.tensors
         turned = []
         for tensor in self.tensors:
             for axis in range(1, tensor.ndim):
                 moved = np.moveaxis(tensor, axis, 1)
-                flat = self.frames @ moved.reshape(*moved.shape[:2], -1)
+                flat = self.bases @ moved.reshape(*moved.shape[:2], -1)
                 tensor = np.moveaxis(flat.reshape(len(flat), -1, *moved.shape[2:]), 1, axis)
             turned.append(tensor)
         return turned
@@ -94,27 +94,27 @@ class Manifold:
         )
         self._count = count
         self._point_vectors = vectors
-        self._frames: Array | None = None
+        self._bases: Array | None = None
         self.forget_edges()
 
-    def take_frames(self, n_dimensions: int) -> None:
+    def take_bases(self, n_dimensions: int) -> None:
         """Work in tangent spaces of that many dimensions from now on (local gauges)."""
         states = self.graph.states
-        self._frames = _frames(self.graph.walk, states, states, n_dimensions)
+        self._bases = _bases(self.graph.transition, states, states, n_dimensions)
         self.forget_edges()
 
     def diffuse(self, times: list[float], order: int) -> list[_Fields]:
-        """Return the flow over the states after each of some times."""
-        walk = self.graph.walk
+        """Give the flow over the states after each of some times."""
+        transition = self.graph.transition
         around = self._around_states()
-        vectors = self._tangent(self._vectors, self._frames)
+        vectors = self._tangent(self._vectors, self._bases)
         own_lengths = self._own_lengths()
         flows = inflow(around.mean, vectors, times)
-        length_flows = inflow(lambda lengths: walk @ lengths, own_lengths, times)
+        length_flows = inflow(lambda lengths: transition @ lengths, own_lengths, times)
         fields = []
         for time, flow, length_flow in zip(times, flows, length_flows):
             stay = np.exp(-time)
-            lengths = stay * own_lengths + walk @ length_flow
+            lengths = stay * own_lengths + transition @ length_flow
             tensors = [with_lengths(stay * vectors + around.mean(flow), lengths)]
             for _ in range(1, order):
                 tensors.append(around.gradient(tensors[-1], tensors[-1]))
@@ -130,30 +130,30 @@ class Manifold:
         does not depend on the others that are looked at. For the points that made the
         manifold this is the diffusion of the flow itself.
         """
-        frames = None
-        if self._frames is not None:
-            frames = _frames(rows, points, self.graph.states, self._frames.shape[2])
-        around = self._neighborhood(rows, points, frames)
+        bases = None
+        if self._bases is not None:
+            bases = _bases(rows, points, self.graph.states, self._bases.shape[2])
+        around = self._neighborhood(rows, points, bases)
         stay = np.exp(-fields.time)
-        tangent = self._tangent(vectors, frames)
+        tangent = self._tangent(vectors, bases)
         lengths = stay * np.linalg.norm(tangent, axis=1) + rows @ fields.length_inflow
         own = stay * tangent + around.mean(fields.inflow)
         tensors = [with_lengths(own, lengths)]
         for known in fields.tensors[:order]:
             tensors.append(around.gradient(known, tensors[-1]))
-        return FlowTerms(tensors, frames)
+        return FlowTerms(tensors, bases)
 
     def look_at_own(self, vectors: Array, fields: _Fields, order: int) -> FlowTerms:
         """Compute the local flow at the manifold's own points; ``vectors`` are theirs."""
         graph = self.graph
         if len(graph.states) < len(graph.which):
             points = graph.states[graph.which]
-            return self.look(graph.walk[graph.which], points, vectors, fields, order)
+            return self.look(graph.transition[graph.which], points, vectors, fields, order)
         tensors = list(fields.tensors)
         if order:
             tensors.append(self._around_states().gradient(tensors[-1], tensors[-1]))
-        frames = None if self._frames is None else self._frames[graph.which]
-        return FlowTerms([tensor[graph.which] for tensor in tensors], frames)
+        bases = None if self._bases is None else self._bases[graph.which]
+        return FlowTerms([tensor[graph.which] for tensor in tensors], bases)
 
     def forget_edges(self) -> None:
         """Drop what can be made again when it is asked for."""
@@ -162,33 +162,33 @@ class Manifold:
     def _own_lengths(self) -> Array:
         """Mean length of the vectors at each state, as far as they are tangent."""
         which = self.graph.which
-        frames = None if self._frames is None else self._frames[which]
-        lengths = np.linalg.norm(self._tangent(self._point_vectors, frames), axis=1)
+        bases = None if self._bases is None else self._bases[which]
+        lengths = np.linalg.norm(self._tangent(self._point_vectors, bases), axis=1)
         return np.bincount(which, lengths, minlength=len(self._count)) / self._count
 
     def _around_states(self) -> Neighborhood:
         if self._own_neighborhood is None:
             graph = self.graph
-            self._own_neighborhood = self._neighborhood(graph.walk, graph.states, self._frames)
+            self._own_neighborhood = self._neighborhood(graph.transition, graph.states, self._bases)
         return self._own_neighborhood
 
-    def _neighborhood(self, rows: csr_array, points: Array, frames: Array | None) -> Neighborhood:
+    def _neighborhood(self, rows: csr_array, points: Array, bases: Array | None) -> Neighborhood:
         states = self.graph.states
-        if frames is None:
+        if bases is None:
             return FlatNeighborhood(rows, points, states)
-        assert self._frames is not None
-        return TangentNeighborhood(rows, points, states, frames, self._frames)
+        assert self._bases is not None
+        return TangentNeighborhood(rows, points, states, bases, self._bases)
 
     @staticmethod
-    def _tangent(vectors: Array, frames: Array | None) -> Array:
-        return vectors if frames is None else np.einsum("pni,pn->pi", frames, vectors)
+    def _tangent(vectors: Array, bases: Array | None) -> Array:
+        return vectors if bases is None else np.einsum("pni,pn->pi", bases, vectors)
 
 
 def tangent_spectrum(manifold: Manifold, n_sampled: int = 2000) -> Array:
     """Share of the local variance in each of the principal directions, averaged over states."""
     states = manifold.graph.states
     step = -(-len(states) // n_sampled)
-    rows = manifold.graph.walk[::step]
+    rows = manifold.graph.transition[::step]
     spectrum = np.linalg.eigvalsh(local_covariance(rows, states[::step], states))[:, ::-1]
     total = spectrum.sum(axis=1)
     spread = total > 0
@@ -197,6 +197,6 @@ def tangent_spectrum(manifold: Manifold, n_sampled: int = 2000) -> Array:
     return np.asarray((np.maximum(spectrum, 0)[spread] / total[spread, None]).mean(axis=0))
 
 
-def _frames(rows: csr_array, points: Array, states: Array, n_dimensions: int) -> Array:
+def _bases(rows: csr_array, points: Array, states: Array, n_dimensions: int) -> Array:
     _, vectors = np.linalg.eigh(local_covariance(rows, points, states))
     return np.ascontiguousarray(vectors[:, :, ::-1][:, :, :n_dimensions])

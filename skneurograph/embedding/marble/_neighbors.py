@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from skneurograph.embedding.marble._diffusion import random_walk
+from skneurograph.embedding.marble._diffusion import transition_matrix
 
 __all__ = ["StateGraph", "continuous_neighbors"]
 
@@ -40,8 +40,8 @@ class StateGraph:
         Distance to the ``n_neighbors``-th other state.
     n_neighbors, delta
         As given to `continuous_neighbors`.
-    walk : csr_array of shape (n_states, n_states)
-        Transition matrix, see `random_walk`.
+    transition : csr_array of shape (n_states, n_states)
+        Transition matrix, see `transition_matrix`.
     search : KDTree
         Of the states.
     """
@@ -52,7 +52,7 @@ class StateGraph:
     scale: NDArray[np.float64]
     n_neighbors: int
     delta: float
-    walk: csr_array
+    transition: csr_array
     search: KDTree
 
     def connect(self, points: NDArray[np.float64]) -> csr_array:
@@ -87,7 +87,7 @@ class StateGraph:
         if known.any():
             own = candidates[known, 0]
             order = np.argsort(np.concatenate([np.flatnonzero(~known), np.flatnonzero(known)]))
-            rows = csr_array(vstack([rows[np.flatnonzero(~known)], self.walk[own]]))[order]
+            rows = csr_array(vstack([rows[np.flatnonzero(~known)], self.transition[own]]))[order]
         rows.sort_indices()
         return rows
 
@@ -134,8 +134,8 @@ def continuous_neighbors(
     search = KDTree(states, leafsize=_LEAF_SIZE)
     if n_states == 1:
         empty = csr_array((1, 1), dtype=np.float64)
-        scale, walk = np.zeros(1), random_walk(empty)
-        return StateGraph(states, which, empty, scale, n_neighbors, delta, walk, search)
+        scale, transition = np.zeros(1), transition_matrix(empty)
+        return StateGraph(states, which, empty, scale, n_neighbors, delta, transition, search)
     n_candidates = min(_CANDIDATES * n_neighbors, n_states - 1)
     # States differ, so that the nearest is always the state itself.
     distances, candidates = _query(search, states, n_candidates + 1)
@@ -148,8 +148,8 @@ def continuous_neighbors(
     adjacency = csr_array(directed.maximum(directed.T))
     adjacency.sort_indices()
     _warn_of_pieces(adjacency)
-    walk = random_walk(adjacency)
-    return StateGraph(states, which, adjacency, scale, n_neighbors, delta, walk, search)
+    transition = transition_matrix(adjacency)
+    return StateGraph(states, which, adjacency, scale, n_neighbors, delta, transition, search)
 
 
 def _query(

@@ -20,7 +20,7 @@ def neighbor_partners(graph: StateGraph) -> Partners:
     A point without neighbours is its own partner.
     """
     first = _first_points(graph)
-    rows = graph.walk[graph.which]
+    rows = graph.transition[graph.which]
     # By points: the order of the states depends on the axes, and draws must not.
     n_points = len(graph.which)
     rows = csr_array((rows.data, first[rows.indices], rows.indptr), (n_points, n_points))

@@ -24,7 +24,7 @@ def scales(states, n_neighbors):
     return distance[:, min(n_neighbors, len(states) - 1)]
 
 
-def walk_of_states(states, n_neighbors, delta):
+def transition_of_states(states, n_neighbors, delta):
     distance, scale = cdist(states, states), scales(states, n_neighbors)
     near = distance <= delta * np.sqrt(np.outer(scale, scale)) * (1 + 1e-9)
     np.fill_diagonal(near, False)
@@ -33,9 +33,9 @@ def walk_of_states(states, n_neighbors, delta):
     return near / near.sum(axis=1, keepdims=True)
 
 
-def walk_of_points(points, states, n_neighbors, delta):
+def transition_of_points(points, states, n_neighbors, delta):
     """Steps from points, new or not, to the states."""
-    known, scale = walk_of_states(states, n_neighbors, delta), scales(states, n_neighbors)
+    known, scale = transition_of_states(states, n_neighbors, delta), scales(states, n_neighbors)
     rows = np.zeros((len(points), len(states)))
     for row, point in zip(rows, points):
         distance = np.linalg.norm(states - point, axis=1)
@@ -50,7 +50,7 @@ def walk_of_points(points, states, n_neighbors, delta):
     return rows
 
 
-def frames(rows, points, states, n_dimensions):
+def bases(rows, points, states, n_dimensions):
     """Leading right singular vectors of the offsets to the neighbours."""
     result = []
     for row, point in zip(rows, points):
@@ -59,9 +59,9 @@ def frames(rows, points, states, n_dimensions):
     return np.array(result)
 
 
-def transport(frame, other):
-    """The orthogonal map of coordinates in the other frame that is nearest to no turn at all."""
-    return orthogonal_procrustes(frame, other)[0]
+def transport(basis, other):
+    """The orthogonal map of coordinates in the other basis that is nearest to no turn at all."""
+    return orthogonal_procrustes(basis, other)[0]
 
 
 def carried(tensor, turn):
@@ -71,18 +71,18 @@ def carried(tensor, turn):
     return tensor
 
 
-def diffused(rows, vectors, own, walk, time, turns, own_turns):
+def diffused(rows, vectors, own, transition, time, turns, own_turns):
     """Vectors of the points after diffusion together with the states, as sinks.
 
     turns[i][j] carries from state j to state i, own_turns[p][j] from state j to point p.
     """
-    n_points, n_states, n_dimensions = len(rows), len(walk), vectors.shape[1]
+    n_points, n_states, n_dimensions = len(rows), len(transition), vectors.shape[1]
     n = n_states + n_points
     steps = np.zeros((n * n_dimensions, n * n_dimensions))
     lengths_steps = np.zeros((n, n))
     for i in range(n):
         for j in range(n_states):
-            weight = walk[i, j] if i < n_states else rows[i - n_states, j]
+            weight = transition[i, j] if i < n_states else rows[i - n_states, j]
             turn = turns[i][j] if i < n_states else own_turns[i - n_states][j]
             block = np.s_[i * n_dimensions : (i + 1) * n_dimensions]
             other = np.s_[j * n_dimensions : (j + 1) * n_dimensions]
@@ -115,16 +115,16 @@ def terms(
     The flow is that of ``points`` and ``vectors``; ``n_dimensions`` asks for local gauges.
     """
     states, mean, members = distinct(points, vectors)
-    walk = walk_of_states(states, n_neighbors, delta)
-    rows = walk_of_points(seen, states, n_neighbors, delta)
+    transition = transition_of_states(states, n_neighbors, delta)
+    rows = transition_of_points(seen, states, n_neighbors, delta)
     n_states, n_neurons = states.shape
     if n_dimensions is None:
         one = np.eye(n_neurons)
         axes, own_axes = [one] * n_states, [one] * len(seen)
         turns, own_turns = [[one] * n_states] * n_states, [[one] * n_states] * len(seen)
     else:
-        axes = frames(walk, states, states, n_dimensions)
-        own_axes = frames(rows, seen, states, n_dimensions)
+        axes = bases(transition, states, states, n_dimensions)
+        own_axes = bases(rows, seen, states, n_dimensions)
         turns = [[transport(one, other) for other in axes] for one in axes]
         own_turns = [[transport(one, other) for other in axes] for one in own_axes]
     flat = np.array([axis.T @ vector for axis, vector in zip(axes, mean)])
@@ -134,17 +134,17 @@ def terms(
     )
 
     def after(look, own, own_lengths, carry):
-        found, spread = diffused(look, flat, own, walk, time, turns, carry)
+        found, spread = diffused(look, flat, own, transition, time, turns, carry)
         wanted = spread @ np.concatenate([lengths, own_lengths])
         size = np.linalg.norm(found, axis=1)
         return found * (wanted / np.where(size > 0, size, 1))[:, None]
 
     # The states are looked at first: they are sinks beside themselves.
-    field = after(walk, flat, lengths, turns)
+    field = after(transition, flat, lengths, turns)
     tensors = [after(rows, own_flat, np.linalg.norm(own_flat, axis=1), own_turns)]
     for _ in range(order):
         tensors.append(derived(rows, seen, states, field, tensors[-1], own_axes, own_turns))
-        field = derived(walk, states, states, field, field, axes, turns)
+        field = derived(transition, states, states, field, field, axes, turns)
     return [
         np.array([carried(value, axis) for value, axis in zip(tensor, own_axes)])
         for tensor in tensors

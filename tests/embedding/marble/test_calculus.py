@@ -45,22 +45,22 @@ def scene(rng):
 
 def tangent(rng, scene, n_dimensions=3):
     rows, points, states = scene
-    frames, state_frames = (turns(rng, len(x), 4)[:, :, :n_dimensions] for x in (points, states))
-    return frames, state_frames, TangentNeighborhood(rows, points, states, frames, state_frames)
+    bases, state_bases = (turns(rng, len(x), 4)[:, :, :n_dimensions] for x in (points, states))
+    return bases, state_bases, TangentNeighborhood(rows, points, states, bases, state_bases)
 
 
-def looped(scene, field, own, frames=None, state_frames=None):
+def looped(scene, field, own, bases=None, state_bases=None):
     """Means and derivatives, neighbour by neighbour."""
     rows, points, states = scene
     means, gradients = [], []
     for p, row in enumerate(rows.toarray()):
-        frame = np.eye(4) if frames is None else frames[p]
+        basis = np.eye(4) if bases is None else bases[p]
         mean, gradient, square = 0.0, 0.0, 0.0
         for j in np.flatnonzero(row):
             value = field[j]
-            if frames is not None:
-                value = carried(value, orthogonal_procrustes(frame, state_frames[j])[0])
-            offset = frame.T @ (states[j] - points[p])
+            if bases is not None:
+                value = carried(value, orthogonal_procrustes(basis, state_bases[j])[0])
+            offset = basis.T @ (states[j] - points[p])
             mean = mean + row[j] * value
             gradient = gradient + row[j] * np.multiply.outer(offset, value - own[p])
             square += row[j] * offset @ offset
@@ -84,9 +84,9 @@ def test_local_means_and_gradients_agree_with_a_loop_over_neighbours(
     monkeypatch, rng, scene, shape, elements
 ):
     monkeypatch.setattr(_calculus, "_CHUNK_ELEMENTS", elements)
-    frames, state_frames, around = tangent(rng, scene)
+    bases, state_bases, around = tangent(rng, scene)
     field, own = rng.normal(size=(20, *shape)), rng.normal(size=(9, *shape))
-    mean, gradient = looped(scene, field, own, frames, state_frames)
+    mean, gradient = looped(scene, field, own, bases, state_bases)
     np.testing.assert_allclose(around.mean(field), mean, atol=1e-12)
     np.testing.assert_allclose(around.gradient(field, own), gradient, atol=1e-12)
 
@@ -145,12 +145,12 @@ def test_rotated_axes_rotate_derivatives_of_first_and_second_order(rng, scene):
 def test_a_large_shift_of_all_states_loses_few_digits(rng, scene, local):
     rows, points, states = scene
     field, own = rng.normal(size=(20, 3)), rng.normal(size=(9, 3))
-    frames, state_frames, _ = tangent(rng, scene)
+    bases, state_bases, _ = tangent(rng, scene)
     found, moments = [], []
     for shift in (0.0, 1e6):
         moved = points + shift, states + shift
         if local:
-            around = TangentNeighborhood(rows, *moved, frames, state_frames)
+            around = TangentNeighborhood(rows, *moved, bases, state_bases)
         else:
             around = FlatNeighborhood(rows, *moved)
         found.append(around.gradient(field, own))
@@ -160,11 +160,11 @@ def test_a_large_shift_of_all_states_loses_few_digits(rng, scene, local):
     np.testing.assert_allclose(moments[1], moments[0], atol=1e-8)
 
 
-def test_local_results_turn_with_the_frames_and_with_nothing_else(rng, scene):
+def test_local_results_turn_with_the_bases_and_with_nothing_else(rng, scene):
     rows, points, states = scene
-    frames, state_frames, around = tangent(rng, scene)
+    bases, state_bases, around = tangent(rng, scene)
     by, state_by = turns(rng, 9, 3), turns(rng, 20, 3)
-    turned = TangentNeighborhood(rows, points, states, frames @ by, state_frames @ state_by)
+    turned = TangentNeighborhood(rows, points, states, bases @ by, state_bases @ state_by)
     for shape in SHAPES[1:]:
         field, own = rng.normal(size=(20, *shape)), rng.normal(size=(9, *shape))
         there = np.array([carried(tensor, turn.T) for tensor, turn in zip(field, state_by)])
@@ -185,7 +185,7 @@ def saddle(rng, n=60):
 
 def manifold_of(points, vectors, n_dimensions):
     manifold = Manifold(points, vectors, n_neighbors=8, delta=1.5)
-    manifold.take_frames(n_dimensions)
+    manifold.take_bases(n_dimensions)
     return manifold
 
 
@@ -200,18 +200,18 @@ def looks(manifold, vectors, new, new_vectors):
     ]
 
 
-def test_tensors_in_the_state_space_do_not_depend_on_the_frames(rng):
+def test_tensors_in_the_state_space_do_not_depend_on_the_bases(rng):
     points, vectors = saddle(rng)
     new, new_vectors = saddle(rng, 7)
     plain, turned = (manifold_of(points, vectors, 2) for _ in range(2))
-    turned._frames = turned._frames @ turns(rng, 60, 2)
+    turned._bases = turned._bases @ turns(rng, 60, 2)
     for here, there in zip(
         looks(plain, vectors, new, new_vectors), looks(turned, vectors, new, new_vectors)
     ):
         np.testing.assert_allclose(there, here, atol=1e-9)
 
 
-def test_full_frames_on_flat_data_give_the_global_result(rng):
+def test_full_bases_on_flat_data_give_the_global_result(rng):
     points, vectors = rng.uniform(size=(60, 2)), rng.normal(size=(60, 2))
     new, new_vectors = rng.uniform(size=(7, 2)), rng.normal(size=(7, 2))
     flat = Manifold(points, vectors, n_neighbors=8, delta=1.5)
@@ -239,8 +239,8 @@ def test_without_diffusion_local_gauges_see_the_vectors_projected_on_tangent_spa
     manifold = manifold_of(points, vectors, 2)
     (fields,) = manifold.diffuse([0.0], 0)
     found = manifold.look_at_own(vectors, fields, 0).in_state_space()[0]
-    frames = manifold._frames[manifold.graph.which]
-    projected = np.einsum("pni,pmi,pm->pn", frames, frames, vectors)
+    bases = manifold._bases[manifold.graph.which]
+    projected = np.einsum("pni,pmi,pm->pn", bases, bases, vectors)
     np.testing.assert_allclose(found, projected, atol=1e-12)
 
 
@@ -261,37 +261,37 @@ def on_sphere_near_equator(rng, n=400):
 
 @pytest.mark.parametrize("surface", [on_cylinder, on_sphere_near_equator])
 def test_a_parallel_field_on_a_curved_surface_hardly_changes_once_it_is_carried(rng, surface):
-    points, field, frames = surface(rng)
-    # Any frames of the tangent spaces will do.
-    frames = frames @ turns(rng, len(points), 2)
+    points, field, bases = surface(rng)
+    # Any bases of the tangent spaces will do.
+    bases = bases @ turns(rng, len(points), 2)
     graph = continuous_neighbors(points, n_neighbors=10, delta=1.5)
     order = np.argsort(graph.which)
-    field, frames = field[order], frames[order]
+    field, bases = field[order], bases[order]
     states = graph.states
-    local = TangentNeighborhood(graph.walk, states, states, frames, frames)
-    coordinates = np.einsum("pni,pn->pi", frames, field)
+    local = TangentNeighborhood(graph.transition, states, states, bases, bases)
+    coordinates = np.einsum("pni,pn->pi", bases, field)
     covariant = local.gradient(coordinates, coordinates)
-    extrinsic = FlatNeighborhood(graph.walk, states, states).gradient(field, field)
+    extrinsic = FlatNeighborhood(graph.transition, states, states).gradient(field, field)
     size, flat_size = (np.sqrt(np.square(g).sum(axis=(1, 2))) for g in (covariant, extrinsic))
     assert np.median(size) < 0.1 * np.median(flat_size)
     # Carried vectors keep their length, so that means of parallel ones do.
     lost, flat_lost = (
         1 - np.linalg.norm(mean, axis=1).mean()
-        for mean in (local.mean(coordinates), graph.walk @ field)
+        for mean in (local.mean(coordinates), graph.transition @ field)
     )
     assert lost < 0.1 * flat_lost
 
 
-def test_frames_of_a_curved_surface_are_its_tangent_spaces(rng):
+def test_bases_of_a_curved_surface_span_its_tangent_spaces(rng):
     points, _, expected = on_cylinder(rng, 2000)
     manifold = manifold_of(points, points, 2)
-    frames = manifold._frames[manifold.graph.which]
+    bases = manifold._bases[manifold.graph.which]
     inner = np.abs(points[:, 2]) < 0.8
     # Cosines of the angles between the planes.
-    cosine = np.linalg.svd(expected.transpose(0, 2, 1) @ frames, compute_uv=False)
+    cosine = np.linalg.svd(expected.transpose(0, 2, 1) @ bases, compute_uv=False)
     assert cosine[inner].min() > 0.98
     np.testing.assert_allclose(
-        frames.transpose(0, 2, 1) @ frames, np.tile(np.eye(2), (2000, 1, 1)), atol=1e-12
+        bases.transpose(0, 2, 1) @ bases, np.tile(np.eye(2), (2000, 1, 1)), atol=1e-12
     )
 
 
@@ -310,7 +310,7 @@ def test_a_state_without_neighbours_has_no_derivative(rng, n_dimensions):
     points, vectors = np.ones((4, 2)), rng.normal(size=(4, 2))
     manifold = Manifold(points, vectors, n_neighbors=3, delta=1.5)
     if n_dimensions:
-        manifold.take_frames(n_dimensions)
+        manifold.take_bases(n_dimensions)
     (fields,) = manifold.diffuse([1.0], 2)
     tensors = manifold.look_at_own(vectors, fields, 2).tensors
     assert all(np.isfinite(tensor).all() for tensor in tensors)
@@ -318,10 +318,10 @@ def test_a_state_without_neighbours_has_no_derivative(rng, n_dimensions):
     assert not tensors[2].any()
 
 
-def test_tensors_without_frames_are_in_the_state_space_already(rng):
+def test_tensors_without_bases_are_in_the_state_space_already(rng):
     tensors = [rng.normal(size=(5, 3)), rng.normal(size=(5, 3, 3))]
     assert FlowTerms(tensors, None).in_state_space() is tensors
-    frames = turns(rng, 5, 4)[:, :, :3]
-    for found, tensor in zip(FlowTerms(tensors, frames).in_state_space(), tensors):
-        expected = [carried(value, frame) for value, frame in zip(tensor, frames)]
+    bases = turns(rng, 5, 4)[:, :, :3]
+    for found, tensor in zip(FlowTerms(tensors, bases).in_state_space(), tensors):
+        expected = [carried(value, basis) for value, basis in zip(tensor, bases)]
         np.testing.assert_allclose(found, expected, atol=1e-12)

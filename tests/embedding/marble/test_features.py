@@ -93,13 +93,13 @@ def test_coordinate_features_turn_with_the_space(rng):
         np.testing.assert_allclose(block, expected, atol=1e-12)
 
 
-def test_coordinate_features_stand_in_the_state_space_whatever_the_frames(rng):
+def test_coordinate_features_stand_in_the_state_space_whatever_the_bases(rng):
     tensors = random_tensors(rng, 2, size=2)
-    frames = np.linalg.qr(rng.normal(size=(20, 4, 4)))[0][:, :, :2]
-    found = coordinate_features(None, FlowTerms(tensors, frames))
+    bases = np.linalg.qr(rng.normal(size=(20, 4, 4)))[0][:, :, :2]
+    found = coordinate_features(None, FlowTerms(tensors, bases))
     assert [block.shape[1] for block in found] == [4, 16, 64]
     for block, tensor in zip(found, tensors):
-        expected = [carried(value, frame).ravel() for value, frame in zip(tensor, frames)]
+        expected = [carried(value, basis).ravel() for value, basis in zip(tensor, bases)]
         np.testing.assert_allclose(block, expected, atol=1e-12)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.spatial.distance import cdist
 
-from skneurograph.embedding.marble._diffusion import inflow, random_walk, with_lengths
+from skneurograph.embedding.marble._diffusion import inflow, transition_matrix, with_lengths
 from skneurograph.embedding.marble._neighbors import continuous_neighbors
 
 
@@ -56,41 +56,41 @@ def test_pieces_are_named_and_kept(points):
 def test_a_single_state_and_fewer_states_than_neighbours_are_graphs_too():
     alone = continuous_neighbors(np.ones((5, 3)), n_neighbors=8, delta=1.0)
     assert alone.adjacency.nnz == 0
-    np.testing.assert_array_equal(random_walk(alone.adjacency).toarray(), [[1.0]])
+    np.testing.assert_array_equal(transition_matrix(alone.adjacency).toarray(), [[1.0]])
     few = continuous_neighbors(np.eye(3), n_neighbors=8, delta=1.0)
     np.testing.assert_array_equal(few.adjacency.toarray(), 1 - np.eye(3))
 
 
-def diffused(walk, signal, times):
+def diffused(transition, signal, times):
     """Values of the states after some times, by what flows into them."""
-    flows = inflow(lambda values: walk @ values, signal, times)
-    return [np.exp(-time) * signal + walk @ flow for time, flow in zip(times, flows)]
+    flows = inflow(lambda values: transition @ values, signal, times)
+    return [np.exp(-time) * signal + transition @ flow for time, flow in zip(times, flows)]
 
 
 def lengths_of(vectors):
     return np.linalg.norm(vectors, axis=1)
 
 
-def diffused_vectors(walk, vectors, time):
-    (lengths,), (found,) = (diffused(walk, s, [time]) for s in (lengths_of(vectors), vectors))
+def diffused_vectors(transition, vectors, time):
+    (lengths,), (found,) = (diffused(transition, s, [time]) for s in (lengths_of(vectors), vectors))
     return with_lengths(found, lengths)
 
 
 @pytest.mark.parametrize("shape", [(150,), (150, 3), (150, 3, 2)])
 def test_what_stays_and_what_flows_in_is_the_exponential_of_the_laplacian(points, shape):
-    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    transition = continuous_neighbors(points, n_neighbors=8, delta=1.5).transition
     signal = np.random.default_rng(1).normal(size=shape)
     times = [1e-3, 0.5, 3.0, 40.0]
-    laplacian = np.eye(150) - walk.toarray()
+    laplacian = np.eye(150) - transition.toarray()
     flat = signal.reshape(150, -1)
 
-    def walk_any(values):
-        return (walk @ values.reshape(150, -1)).reshape(shape)
+    def step(values):
+        return (transition @ values.reshape(150, -1)).reshape(shape)
 
-    for time, flow in zip(times, inflow(walk_any, signal, times)):
+    for time, flow in zip(times, inflow(step, signal, times)):
         expected = (expm(-time * laplacian) @ flat).reshape(shape)
         np.testing.assert_allclose(
-            np.exp(-time) * signal + walk_any(flow), expected, atol=1e-8, err_msg=f"time {time}"
+            np.exp(-time) * signal + step(flow), expected, atol=1e-8, err_msg=f"time {time}"
         )
 
 
@@ -101,45 +101,49 @@ def test_a_point_outside_the_graph_receives_as_if_it_were_a_sink_of_it(points):
     rows = graph.connect(new).toarray()
     signal, own = rng.normal(size=(150, 2)), rng.normal(size=(4, 2))
     steps = np.zeros((154, 154))
-    steps[:150, :150], steps[150:, :150] = graph.walk.toarray(), rows
+    steps[:150, :150], steps[150:, :150] = graph.transition.toarray(), rows
     expected = expm(-1.7 * (np.eye(154) - steps)) @ np.vstack([signal, own])
-    (flow,) = inflow(lambda values: graph.walk @ values, signal, [1.7])
+    (flow,) = inflow(lambda values: graph.transition @ values, signal, [1.7])
     np.testing.assert_allclose(np.exp(-1.7) * own + rows @ flow, expected[150:], atol=1e-8)
 
 
 def test_a_very_long_time_leaves_the_mean():
     points = np.random.default_rng(0).uniform(size=(60, 2))
-    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
-    degree = walk.astype(bool).sum(axis=1)
+    transition = continuous_neighbors(points, n_neighbors=8, delta=1.5).transition
+    degree = transition.astype(bool).sum(axis=1)
     signal = np.random.default_rng(1).normal(size=60)
-    for found in diffused(walk, signal, [700.0, 2000.0]):
+    for found in diffused(transition, signal, [700.0, 2000.0]):
         np.testing.assert_allclose(found, np.average(signal, weights=degree), atol=1e-6)
 
 
 def test_no_time_changes_nothing(points):
-    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    transition = continuous_neighbors(points, n_neighbors=8, delta=1.5).transition
     vectors = np.random.default_rng(1).normal(size=points.shape)
-    np.testing.assert_array_equal(inflow(lambda values: walk @ values, vectors, [0.0])[0], 0)
-    np.testing.assert_array_equal(diffused(walk, vectors, [0.0])[0], vectors)
-    np.testing.assert_allclose(diffused_vectors(walk, vectors, 0.0), vectors, rtol=1e-14)
-    np.testing.assert_allclose(diffused_vectors(walk, vectors, 1e-9), vectors, atol=1e-6)
+    np.testing.assert_array_equal(inflow(lambda values: transition @ values, vectors, [0.0])[0], 0)
+    np.testing.assert_array_equal(diffused(transition, vectors, [0.0])[0], vectors)
+    np.testing.assert_allclose(diffused_vectors(transition, vectors, 0.0), vectors, rtol=1e-14)
+    np.testing.assert_allclose(diffused_vectors(transition, vectors, 1e-9), vectors, atol=1e-6)
 
 
 def test_inflow_does_not_change_its_input(points):
-    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
+    transition = continuous_neighbors(points, n_neighbors=8, delta=1.5).transition
     vectors = np.random.default_rng(1).normal(size=points.shape)
     before = vectors.copy()
-    inflow(lambda values: walk @ values, vectors, [0.0, 1.0])
+    inflow(lambda values: transition @ values, vectors, [0.0, 1.0])
     with_lengths(vectors, np.ones(150))
     np.testing.assert_array_equal(vectors, before)
 
 
 def test_a_constant_field_stays_and_vectors_keep_the_mean_length_around_them(points):
-    walk = continuous_neighbors(points, n_neighbors=8, delta=1.5).walk
-    np.testing.assert_allclose(diffused_vectors(walk, np.ones(points.shape), 5.0), 1.0, atol=1e-8)
+    transition = continuous_neighbors(points, n_neighbors=8, delta=1.5).transition
+    np.testing.assert_allclose(
+        diffused_vectors(transition, np.ones(points.shape), 5.0), 1.0, atol=1e-8
+    )
     vectors = np.random.default_rng(1).normal(size=points.shape)
-    found = lengths_of(diffused_vectors(walk, vectors, 2.0))
-    np.testing.assert_allclose(found, diffused(walk, lengths_of(vectors), [2.0])[0], atol=1e-8)
+    found = lengths_of(diffused_vectors(transition, vectors, 2.0))
+    np.testing.assert_allclose(
+        found, diffused(transition, lengths_of(vectors), [2.0])[0], atol=1e-8
+    )
 
 
 def test_lengths_are_given_without_a_turn_and_zero_has_no_direction():
@@ -164,15 +168,15 @@ def test_vectors_diffuse_alike_in_rotated_axes():
         graph = continuous_neighbors(points @ by, n_neighbors=8, delta=1.5)
         field = np.empty_like(vectors)
         field[graph.which] = vectors @ by
-        results.append(diffused_vectors(graph.walk, field, 1.5)[graph.which])
+        results.append(diffused_vectors(graph.transition, field, 1.5)[graph.which])
     np.testing.assert_allclose(results[0] @ turn, results[1], atol=1e-8)
 
 
-def test_the_walk_steps_to_all_neighbours_alike(points):
+def test_the_transition_matrix_steps_to_all_neighbours_alike(points):
     graph = continuous_neighbors(points, n_neighbors=8, delta=1.5)
     adjacency = graph.adjacency.toarray()
     expected = adjacency / adjacency.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(graph.walk.toarray(), expected)
+    np.testing.assert_allclose(graph.transition.toarray(), expected)
 
 
 def test_known_points_step_like_their_states_also_among_new_ones(points):
@@ -181,7 +185,7 @@ def test_known_points_step_like_their_states_also_among_new_ones(points):
     mixed = np.vstack([new, points])
     order = np.random.default_rng(2).permutation(len(mixed))
     rows = graph.connect(mixed[order]).toarray()
-    expected = np.vstack([graph.connect(new).toarray(), graph.walk.toarray()[graph.which]])
+    expected = np.vstack([graph.connect(new).toarray(), graph.transition.toarray()[graph.which]])
     np.testing.assert_array_equal(rows, expected[order])
     np.testing.assert_allclose(rows.sum(axis=1), 1)
 
