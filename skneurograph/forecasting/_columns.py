@@ -8,7 +8,7 @@ from torch import nn
 
 from skneurograph.base._columns import Columns, Identities
 from skneurograph.forecasting._start import LinearStart
-from skneurograph.nn import SILENT, Neurons
+from skneurograph.nn import SILENT, NeuronDynamics
 
 __all__ = ["ForecastColumns", "ForecastIdentities"]
 
@@ -54,16 +54,18 @@ class ForecastIdentities(Identities):
         is_usual = recorded.sum() == len(self.recorded)
         return self.trained if is_usual else np.flatnonzero(recorded)
 
-    def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Neurons, ...]:
+    def inputs(
+        self, columns: NDArray[np.intp] | None, module: nn.Module
+    ) -> tuple[NeuronDynamics, ...]:
         """Give the linear dynamics of other columns than those of training."""
         if columns is None or columns is self.recorded or self.start is None:
             return ()
         labels = np.where(self.untrained, SILENT, self.labels)[columns]
         parameter = next(module.parameters())
         device, dtype = parameter.device, parameter.dtype
-        neurons = self.start.neurons(columns, labels)
+        neurons = self.start.dynamics(columns, labels)
         return (
-            Neurons._make(
+            NeuronDynamics._make(
                 values.to(device, dtype if values.is_floating_point() else values.dtype)
                 for values in neurons
             ),

@@ -17,7 +17,7 @@ from skneurograph.base._split import TrainingSplit
 from skneurograph.forecasting._columns import ForecastIdentities
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.forecasting._parameters import FORECASTING
-from skneurograph.nn import GraphFrames
+from skneurograph.nn import GraphRollout
 
 __all__ = ["GraphForecaster"]
 
@@ -58,7 +58,7 @@ class GraphForecaster(GraphNet, NetForecaster):
     graph_
     forecasts_frames_
     columns_ : ndarray of int
-        Neurons recorded in training. Other identified neurons are forecast by what all
+        NeuronDynamics recorded in training. Other identified neurons are forecast by what all
         neurons share, and send nothing. One that was constant is forecast to stay as it is.
     reversion_
     kept_
@@ -148,11 +148,11 @@ class GraphForecaster(GraphNet, NetForecaster):
         columns.couples = self.n_rounds > 0
         return columns
 
-    def _build_frames(self, n_inside: int, n_ahead: int) -> GraphFrames:
+    def _build_rollout(self, n_inside: int, n_ahead: int) -> GraphRollout:
         labels = self._columns.labels
-        return GraphFrames(
+        return GraphRollout(
             self.n_members,
-            self._start.neurons(self.columns_, labels[self.columns_]),
+            self._start.dynamics(self.columns_, labels[self.columns_]),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,

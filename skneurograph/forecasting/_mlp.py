@@ -12,7 +12,7 @@ from skneurograph.base._described import described
 from skneurograph.base._parameters import SHARED
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.forecasting._parameters import FORECASTING
-from skneurograph.nn import PerceptronDecoder, PerceptronFrames
+from skneurograph.nn import PerceptronDecoder, PerceptronRollout
 
 __all__ = ["MLPForecaster"]
 
@@ -91,10 +91,10 @@ class MLPForecaster(NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_frames(self, n_inside: int, n_ahead: int) -> PerceptronFrames:
-        return PerceptronFrames(
+    def _build_rollout(self, n_inside: int, n_ahead: int) -> PerceptronRollout:
+        return PerceptronRollout(
             self.n_members,
-            self._start.neurons(self.columns_, np.arange(len(self.columns_))),
+            self._start.dynamics(self.columns_, np.arange(len(self.columns_))),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,

@@ -23,7 +23,7 @@ from skneurograph.forecasting._following import FollowingFrames
 from skneurograph.forecasting._scaling import FrameScaler, is_still
 from skneurograph.forecasting._start import LinearStart
 from skneurograph.forecasting._trust import FULL_TRUST, measure_trust
-from skneurograph.nn import FrameModel, Standardised
+from skneurograph.nn import RolloutModel, Standardised
 
 __all__ = ["NetForecaster"]
 
@@ -55,7 +55,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         Parameters
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-            Windows of activity. Neurons are standardised by the training windows; a neuron
+            Windows of activity. NeuronDynamics are standardised by the training windows; a neuron
             with NaN in a window is missing in it. Two dimensions are read as windows of one
             frame. float32 windows, as `sliding_windows` gives them, are trained in single
             precision, all others in double precision.
@@ -86,13 +86,13 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         self._columns = self._identify(split)
         self._window_size = self._columns.largest_layer(self)
         if self.forecasts_frames_:
-            self._fit_frames(split, n_ahead)
+            self._fit_rollout(split, n_ahead)
         else:
             self._fit_plain(split)
         self._keep(split)
         return self
 
-    def _fit_frames(self, split: TrainingSplit, n_ahead: int) -> None:
+    def _fit_rollout(self, split: TrainingSplit, n_ahead: int) -> None:
         """Train rollouts, which start from linear dynamics."""
         for name in ("y_mean_", "y_scale_", "_target"):
             self.__dict__.pop(name, None)
@@ -117,12 +117,12 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         self._columns.start = self._start
         target = FollowingFrames(self._scaler, split.columns, n_ahead, self.n_rollout)
 
-        def build() -> FrameModel:
+        def build() -> RolloutModel:
             # Frames at the end of a window are forecast from those before, too.
             n_inside = min(
                 self.n_rollout - target.n_outputs, max(0, self.n_times_in_ - self.n_lags)
             )
-            frames = self._build_frames(n_inside, target.n_outputs)
+            frames = self._build_rollout(n_inside, target.n_outputs)
             # One batch of all windows is never in another order.
             frames.thins, frames.reversion = len(windows) > self.batch_size, self.reversion_
             frames.kept = torch.from_numpy(self.kept_)
@@ -165,8 +165,8 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         )
 
     @abstractmethod
-    def _build_frames(self, n_inside: int, n_ahead: int) -> FrameModel:
-        """Make the module that forecasts frames; called under a seed."""
+    def _build_rollout(self, n_inside: int, n_ahead: int) -> RolloutModel:
+        """Make the module that rolls out frames; called under a seed."""
 
     @abstractmethod
     def _build_plain(self, n_outputs: int) -> nn.Module:
@@ -183,7 +183,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         parts = []
         for rows, forecast, columns in self._evaluate(windows, "forecast", n_steps):
             part = np.ascontiguousarray(np.asarray(windows[rows]))
-            # Neurons that training has not seen, or never seen to move, stay as they are.
+            # NeuronDynamics that training has not seen, or never seen to move, stay as they are.
             still = np.repeat(part[:, :, -1:], n_steps, axis=2)
             steps = still.copy()
             steps[:, slice(None) if columns is None else columns] = forecast.cpu().numpy()

@@ -12,7 +12,7 @@ from skneurograph.base._described import described
 from skneurograph.base._parameters import SHARED
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.forecasting._parameters import FORECASTING
-from skneurograph.nn import RecurrentDecoder, RecurrentFrames
+from skneurograph.nn import RecurrentDecoder, RecurrentRollout
 
 __all__ = ["RecurrentForecaster"]
 
@@ -100,10 +100,10 @@ class RecurrentForecaster(NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_frames(self, n_inside: int, n_ahead: int) -> RecurrentFrames:
-        return RecurrentFrames(
+    def _build_rollout(self, n_inside: int, n_ahead: int) -> RecurrentRollout:
+        return RecurrentRollout(
             self.n_members,
-            self._start.neurons(self.columns_, np.arange(len(self.columns_))),
+            self._start.dynamics(self.columns_, np.arange(len(self.columns_))),
             self._scaler.limit,
             projection_size=self.projection_size,
             hidden_size=self.hidden_size,

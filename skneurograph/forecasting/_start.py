@@ -11,7 +11,7 @@ from skneurograph.forecasting._base import in_chunks
 from skneurograph.forecasting._linear import fit_coupling, fit_own
 from skneurograph.forecasting._scaling import FrameScaler
 from skneurograph.forecasting._trust import StandardFrames, known_frames
-from skneurograph.nn import Neurons
+from skneurograph.nn import NeuronDynamics
 
 __all__ = ["LinearStart"]
 
@@ -31,7 +31,7 @@ class LinearStart:
     scaler : FrameScaler
         Of these windows.
     columns : ndarray of int
-        Neurons that some window holds.
+        NeuronDynamics that some window holds.
     anonymous : ndarray of bool of shape (n_neurons,) or None
         Columns whose neurons share their coefficients; None if there are none.
     n_lags : int
@@ -80,7 +80,7 @@ class LinearStart:
             )
             self._coupling[np.ix_(columns[named], columns[named])] = coupling
 
-    def neurons(self, columns: NDArray[np.intp], identities: NDArray[np.intp]) -> Neurons:
+    def dynamics(self, columns: NDArray[np.intp], identities: NDArray[np.intp]) -> NeuronDynamics:
         """Give what a module is told of these columns."""
         scaler, coupling = self._scaler, self._coupling
         given = (
@@ -92,7 +92,7 @@ class LinearStart:
             self._offset[columns],
             coupling[np.ix_(columns, columns)] if len(coupling) else coupling,
         )
-        return Neurons(*(torch.from_numpy(part) for part in (*given, identities)))
+        return NeuronDynamics(*(torch.from_numpy(part) for part in (*given, identities)))
 
 
 def _last_change(

@@ -84,7 +84,7 @@ class StandardFrames(NamedTuple):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the last frames relative to the level of their window, and that level.
 
-        As `skneurograph.nn.FrameModel` does it: the level is all of what the mean of the
+        As `skneurograph.nn.RolloutModel` does it: the level is all of what the mean of the
         window lies beyond those of training, and ``1 - reversion`` of what it lies within.
         """
         within = np.clip(self.mean, scaler.low, scaler.high)

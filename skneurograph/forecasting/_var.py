@@ -42,7 +42,7 @@ class VARForecaster(StepForecaster):
     between neurons than within, and most matter little. Further steps feed the forecasts
     back.
 
-    Neurons that no training window held are forecast by the autoregression pooled over
+    NeuronDynamics that no training window held are forecast by the autoregression pooled over
     all neurons. A missing neuron counts as its mean for the others.
 
     Parameters
@@ -72,7 +72,7 @@ class VARForecaster(StepForecaster):
         Influence of sender ``j`` at each lag (oldest first) on the change of receiver
         ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
     columns_ : ndarray of int
-        Neurons recorded in training. One that was constant is forecast to stay as it is.
+        NeuronDynamics recorded in training. One that was constant is forecast to stay as it is.
     reversion_
     kept_
     forecasts_frames_
@@ -164,13 +164,13 @@ class VARForecaster(StepForecaster):
         self.columns_ = np.flatnonzero(self._scaler.recorded)
         self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
         if following is not None:
-            self._fit_frames(windows, following, weight)
+            self._fit_rollout(windows, following, weight)
         else:
             inputs = np.concatenate([self._read_plain(part) for part in in_chunks(windows)])
             self._regressors = [(np.arange(0), self._fit_one(inputs, target, weight))]
         return self
 
-    def _fit_frames(
+    def _fit_rollout(
         self, windows: NDArray | LazyWindows, following: NDArray, weight: NDArray[np.float64]
     ) -> None:
         trust = FULL_TRUST

@@ -2,15 +2,8 @@
 
 from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
 from skneurograph.nn._flow import ContrastiveFlow, FlowEncoder, TimeGrid
-from skneurograph.nn._frames import (
-    FrameModel,
-    Neurons,
-    PerceptronDecoder,
-    PerceptronFrames,
-    RecurrentFrames,
-)
 from skneurograph.nn._graph_decoder import GraphDecoder
-from skneurograph.nn._graph_frames import SILENT, GraphFrames
+from skneurograph.nn._graph_rollout import SILENT, GraphRollout
 from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -21,6 +14,13 @@ from skneurograph.nn._layers import (
 from skneurograph.nn._losses import cross_entropy, rollout_error, squared_error
 from skneurograph.nn._pairwise import pair_scores
 from skneurograph.nn._recurrent import RecurrentDecoder
+from skneurograph.nn._rollout import (
+    NeuronDynamics,
+    PerceptronDecoder,
+    PerceptronRollout,
+    RecurrentRollout,
+    RolloutModel,
+)
 from skneurograph.nn.relational import (
     FactorizedMessages,
     PairMessages,
@@ -37,21 +37,21 @@ __all__ = [
     "DenseGraph",
     "FactorizedMessages",
     "FlowEncoder",
-    "FrameModel",
     "GraphDecoder",
-    "GraphFrames",
+    "GraphRollout",
     "IdentityEdges",
     "IdentityEmbedding",
     "MemberLinear",
-    "Neurons",
+    "NeuronDynamics",
     "PairEdges",
     "PairMessages",
     "PerceptronDecoder",
-    "PerceptronFrames",
+    "PerceptronRollout",
     "Pooling",
     "RecurrentDecoder",
-    "RecurrentFrames",
+    "RecurrentRollout",
     "RelationalModel",
+    "RolloutModel",
     "SharedDropout",
     "SharedGraph",
     "SnapshotModel",

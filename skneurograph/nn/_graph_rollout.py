@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
-from skneurograph.nn._frames import FrameModel, Neurons
 from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -17,8 +16,9 @@ from skneurograph.nn._layers import (
     identity_table,
     look_up,
 )
+from skneurograph.nn._rollout import NeuronDynamics, RolloutModel
 
-__all__ = ["SILENT", "GraphFrames"]
+__all__ = ["SILENT", "GraphRollout"]
 
 # Stands for the identity of a neuron that training has not seen: it is forecast like an
 # anonymous one, but sends nothing.
@@ -39,7 +39,7 @@ class _State(NamedTuple):
     read: Tensor
 
 
-class GraphFrames(FrameModel):
+class GraphRollout(RolloutModel):
     """Predict the change of each neuron from itself and from messages over a graph.
 
     Beside the given linear part: corrections of a neuron's own coefficients, for all
@@ -53,14 +53,14 @@ class GraphFrames(FrameModel):
         See `GraphDecoder`.
     dropout : float
         Probability of dropping a feature of a neuron before the readout, in training.
-    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
-        See `FrameModel`.
+    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+        See `RolloutModel`.
     """
 
     def __init__(
         self,
         n_members: int,
-        neurons: Neurons,
+        dynamics: NeuronDynamics,
         limit: float,
         *,
         hidden_size: int,
@@ -74,13 +74,13 @@ class GraphFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            neurons,
+            dynamics,
             limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,
         )
-        n_identities = int(neurons.identities.max()) + 1
+        n_identities = int(dynamics.identities.max()) + 1
         self.own_shared = nn.Parameter(torch.zeros(n_members, 1, 1, self.n_lags))
         self.own_identity = identity_table(n_members, n_identities, self.n_lags, std=0.0)
         self.encoder = MemberLinear(n_members, self.n_lags, hidden_size)
@@ -101,10 +101,10 @@ class GraphFrames(FrameModel):
         self.read_shared = nn.Parameter(torch.zeros(n_members, 1, 1, hidden_size))
         self.read_identity = identity_table(n_members, n_identities, hidden_size, std=0.0)
 
-    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> _State:
-        """Infer the graph; see `FrameModel.begin`."""
-        senders = senders & (neurons.identities > SILENT)
-        identities = neurons.identities.clamp(min=-1)
+    def begin(self, frames: Tensor, senders: Tensor, dynamics: NeuronDynamics) -> _State:
+        """Infer the graph; see `RolloutModel.begin`."""
+        senders = senders & (dynamics.identities > SILENT)
+        identities = dynamics.identities.clamp(min=-1)
         gain, offset = self.identity.of(identities)
         read = self.read_shared + look_up(self.read_identity, identities)[:, :, None]
         # The same units are dropped in all windows and steps, so it is the readout that drops.
@@ -121,7 +121,7 @@ class GraphFrames(FrameModel):
         return state._replace(graph=self.edges(encodings.transpose(1, 2), senders, identities))
 
     def change(self, state: _State) -> Tensor:
-        """Predict the change; see `FrameModel.change`."""
+        """Predict the change; see `RolloutModel.change`."""
         features = self._encode(state)
         if state.graph is not None:
             for itself, sent in zip(self.own, self.sent):
@@ -131,36 +131,36 @@ class GraphFrames(FrameModel):
         return change.unflatten(0, features.shape[:2]).transpose(1, 2)
 
     def follow(self, state: _State, frame: Tensor) -> _State:
-        """Move on by a frame; see `FrameModel.follow`."""
+        """Move on by a frame; see `RolloutModel.follow`."""
         new = frame.transpose(1, 2)[..., None]
         return state._replace(lags=torch.cat([state.lags[..., 1:], new], dim=-1))
 
     def narrow(self, state: _State, n_windows: int) -> _State:
-        """Keep the first windows; see `FrameModel.narrow`."""
+        """Keep the first windows; see `RolloutModel.narrow`."""
         graph = None if state.graph is None else state.graph.narrow(n_windows)
         return state._replace(lags=state.lags[:, :, :n_windows], graph=graph)
 
-    def own_coefficients(self, neurons: Neurons) -> Tensor:
-        """Correct the given coefficients; see `FrameModel.own_coefficients`."""
-        identities = neurons.identities.clamp(min=-1)
-        return neurons.own + self.own_shared + look_up(self.own_identity, identities)[:, None]
+    def own_coefficients(self, dynamics: NeuronDynamics) -> Tensor:
+        """Correct the given coefficients; see `RolloutModel.own_coefficients`."""
+        identities = dynamics.identities.clamp(min=-1)
+        return dynamics.own + self.own_shared + look_up(self.own_identity, identities)[:, None]
 
-    def infer_graph(self, windows: Tensor, neurons: Neurons | None = None) -> Tensor:
+    def infer_graph(self, windows: Tensor, dynamics: NeuronDynamics | None = None) -> Tensor:
         """Infer the graph of each window, averaged over members.
 
         Parameters
         ----------
-        windows, neurons
-            As in `FrameModel.forecast`.
+        windows, dynamics
+            As in `RolloutModel.forecast`.
 
         Returns
         -------
         Tensor of shape (n_windows, n_receivers, n_senders)
         """
-        neurons = self.neurons if neurons is None else neurons
-        frames, recorded = self.relative(windows, neurons)
+        dynamics = self.dynamics if dynamics is None else dynamics
+        frames, recorded = self.relative(windows, dynamics)
         frames = self._limited(frames).expand(self.n_members, -1, -1, -1)
-        graph = self.begin(frames, recorded[None], neurons).graph
+        graph = self.begin(frames, recorded[None], dynamics).graph
         if graph is None:
             raise ValueError("no graph is inferred with n_rounds=0")
         return graph.dense().expand(self.n_members, len(windows), -1, -1).mean(dim=0)

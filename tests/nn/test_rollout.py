@@ -5,7 +5,13 @@ import itertools
 import pytest
 import torch
 
-from skneurograph.nn import GraphFrames, Neurons, PerceptronFrames, RecurrentFrames, rollout_error
+from skneurograph.nn import (
+    GraphRollout,
+    NeuronDynamics,
+    PerceptronRollout,
+    RecurrentRollout,
+    rollout_error,
+)
 from skneurograph.nn._edges import DenseGraph, SharedGraph
 from skneurograph.nn._layers import MemberLinear
 
@@ -22,7 +28,7 @@ def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropou
         "dropout": dropout,
         "hidden_size": 6,
     }
-    neurons = Neurons(
+    dynamics = NeuronDynamics(
         mean=torch.linspace(-1, 1, N_NEURONS),
         scale=torch.linspace(0.5, 2, N_NEURONS),
         low=torch.full((N_NEURONS,), -50.0),
@@ -33,13 +39,13 @@ def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropou
         identities=torch.tensor([0, 1, 2, 1, -1]),
     )
     if kind == "perceptron":
-        module = PerceptronFrames(n_members, neurons, 50.0, **shared)
+        module = PerceptronRollout(n_members, dynamics, 50.0, **shared)
     elif kind in ("lstm", "gru"):
-        module = RecurrentFrames(n_members, neurons, 50.0, projection_size=4, cell=kind, **shared)
+        module = RecurrentRollout(n_members, dynamics, 50.0, projection_size=4, cell=kind, **shared)
     else:
-        module = GraphFrames(
+        module = GraphRollout(
             n_members,
-            neurons,
+            dynamics,
             50.0,
             n_rounds=2,
             edge_model="identity" if kind == "sigmoid" else kind,
@@ -89,15 +95,15 @@ def test_training_rolls_out_what_forecasting_does(module):
     forecast, seen, recorded, _ = module(windows)
     assert seen.shape == (4, N_NEURONS, 2)
     earlier = module.forecast(windows[:, :, :-2], 4)
-    neurons = module.neurons
-    inside = forecast.mean(dim=0) * neurons.scale[:, None] + neurons.mean[:, None]
+    dynamics = module.dynamics
+    inside = forecast.mean(dim=0) * dynamics.scale[:, None] + dynamics.mean[:, None]
     torch.testing.assert_close(recorded, ~torch.isnan(windows).any(dim=2))
     # A neuron that is NaN at the end alone is missing in the whole window, not in its beginning.
     torch.testing.assert_close(inside[[0, 1, 3]][:, :3], earlier[[0, 1, 3]][:, :3])
 
 
 def test_each_step_follows_from_the_one_before(module):
-    if isinstance(module, RecurrentFrames):
+    if isinstance(module, RecurrentRollout):
         pytest.skip("a recurrent net remembers more than the last frames")
     module.eval()
     windows = make_windows(missing=False)
@@ -113,7 +119,7 @@ def test_each_step_follows_from_the_one_before(module):
 
 
 def first_member(module):
-    kinds = {"PerceptronFrames": "perceptron", "GraphFrames": "identity"}
+    kinds = {"PerceptronRollout": "perceptron", "GraphRollout": "identity"}
     kind = kinds[type(module).__name__]
     if kind == "identity" and module.edges.activation == "sigmoid":
         kind = "sigmoid"
@@ -147,8 +153,8 @@ def test_forecasts_stay_within_the_limit(module):
         for parameter in module.parameters():
             parameter *= 20
     steps = module.forecast(make_windows(missing=False), 200)
-    neurons = module.neurons
-    distance = ((steps - neurons.mean[:, None]) / neurons.scale[:, None]).abs()
+    dynamics = module.dynamics
+    distance = ((steps - dynamics.mean[:, None]) / dynamics.scale[:, None]).abs()
     assert distance.max() <= module.limit + 1e-9
 
 
@@ -165,7 +171,7 @@ def test_neurons_dropped_in_training_tell_the_others_nothing_beside_the_linear_p
     assert not torch.allclose(forecast[:, :, 0], changed[:, :, 0])
     module.given_coupling.fill_(0.1)
     coupled = module(other)[0] - module(windows)[0]
-    scale = module.neurons.scale[0]
+    scale = module.dynamics.scale[0]
     torch.testing.assert_close(coupled[:, :, 1:], torch.full_like(coupled[:, :, 1:], 0.1 / scale))
 
 
@@ -173,9 +179,9 @@ def test_the_graph_model_agrees_with_a_simple_implementation():
     """Loops over neurons and senders instead of products over all of them."""
     module = make("identity", n_members=1).eval()
     windows = make_windows(n_windows=2, missing=False)
-    neurons = module.neurons
-    frames = (windows - neurons.mean[:, None]) / neurons.scale[:, None]
-    labels = neurons.identities.tolist()
+    dynamics = module.dynamics
+    frames = (windows - dynamics.mean[:, None]) / dynamics.scale[:, None]
+    labels = dynamics.identities.tolist()
 
     def row(table, label):
         return table[0, label + 1] if label >= 0 else torch.zeros_like(table[0, 0])
@@ -204,11 +210,11 @@ def test_the_graph_model_agrees_with_a_simple_implementation():
         ]
     change = []
     for i, label in enumerate(labels):
-        own = neurons.own[i] + module.own_shared[0, 0, 0] + row(module.own_identity, label)
+        own = dynamics.own[i] + module.own_shared[0, 0, 0] + row(module.own_identity, label)
         read = module.read_shared[0, 0, 0] + row(module.read_identity, label)
-        linear = neurons.offset[i] + sum(neurons.coupling[i, j] * lags[j, -1] for j in range(5))
+        linear = dynamics.offset[i] + sum(dynamics.coupling[i, j] * lags[j, -1] for j in range(5))
         change.append(own @ lags[i] + linear + read @ features[i])
-    expected = (lags[:, -1] + torch.stack(change)) * neurons.scale + neurons.mean
+    expected = (lags[:, -1] + torch.stack(change)) * dynamics.scale + dynamics.mean
     torch.testing.assert_close(module.forecast(windows, 1)[0, :, 0], expected)
 
 
@@ -228,7 +234,7 @@ def test_the_loss_weighs_a_step_by_its_inverse_and_leaves_out_what_is_missing():
 def relative(module, windows):
     """Standardised distance of the first forecast from the last frame."""
     step = module.forecast(windows, 1)
-    return (step - windows[:, :, -1:]) / module.neurons.scale[:, None]
+    return (step - windows[:, :, -1:]) / module.dynamics.scale[:, None]
 
 
 def test_levels_beyond_those_of_training_shift_the_forecast_and_nothing_else(module):
@@ -236,8 +242,8 @@ def test_levels_beyond_those_of_training_shift_the_forecast_and_nothing_else(mod
     module.given_low.fill_(-1.0)
     module.given_high.fill_(1.0)
     windows = make_windows(missing=False)
-    beyond = windows + 40 * module.neurons.scale[:, None]
-    further = beyond + 1000 * module.neurons.scale[:, None]
+    beyond = windows + 40 * module.dynamics.scale[:, None]
+    further = beyond + 1000 * module.dynamics.scale[:, None]
     torch.testing.assert_close(relative(module, beyond), relative(module, further))
     assert not torch.allclose(relative(module, windows), relative(module, beyond))
 
@@ -321,15 +327,15 @@ def test_thinned_rollouts_have_the_same_loss_on_average():
 def test_messages_are_passed_on_as_they_are_sent(alike):
     torch.manual_seed(0)
     n_members, n_windows, n_features = 2, 4, 3
-    present = torch.rand(n_members, 1 if alike else n_windows, N_NEURONS) > 0.4
-    present = present.expand(-1, n_windows, -1).double()
+    recorded = torch.rand(n_members, 1 if alike else n_windows, N_NEURONS) > 0.4
+    recorded = recorded.expand(-1, n_windows, -1).double()
     affinity = torch.rand(n_members, N_NEURONS, N_NEURONS, dtype=torch.float64)
     norm = 1 + torch.rand(n_members, n_windows, N_NEURONS, dtype=torch.float64)
     norm = norm[:, :1].expand_as(norm) if alike else norm
     features = torch.randn(n_members, N_NEURONS, n_windows, n_features, dtype=torch.float64)
     own = torch.randn_like(features)
     layer = MemberLinear(n_members, n_features, n_features, bias=False).double()
-    graph = SharedGraph(affinity, present, norm)
+    graph = SharedGraph(affinity, recorded, norm)
     expected = own + graph.send(layer(features).transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(graph.pass_on(features, layer, own), expected)
     torch.testing.assert_close(DenseGraph(graph.dense()).pass_on(features, layer, own), expected)

@@ -13,17 +13,17 @@ from torch.nn import functional as F
 from skneurograph.nn._layers import MemberLinear, SharedDropout, split_missing
 
 __all__ = [
-    "FrameModel",
-    "Neurons",
+    "NeuronDynamics",
     "PerceptronDecoder",
-    "PerceptronFrames",
-    "RecurrentFrames",
+    "PerceptronRollout",
+    "RecurrentRollout",
+    "RolloutModel",
     "zero_readout",
 ]
 
 
-class Neurons(NamedTuple):
-    """Statistics and linear dynamics of each neuron, known before a net is trained.
+class NeuronDynamics(NamedTuple):
+    """Scale and linear dynamics of each neuron, known before a net is trained.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Neurons(NamedTuple):
     identities: Tensor
 
 
-class FrameModel(nn.Module):
+class RolloutModel(nn.Module):
     """Predict how every neuron changes from one frame to the next, and feed that back.
 
     The change is linear in the neuron's own last frames and in the last frame of the
@@ -70,7 +70,7 @@ class FrameModel(nn.Module):
     Parameters
     ----------
     n_members : int
-    neurons : Neurons
+    dynamics : NeuronDynamics
         Those of the training windows.
     limit : float
         In standardised units.
@@ -100,7 +100,7 @@ class FrameModel(nn.Module):
     def __init__(
         self,
         n_members: int,
-        neurons: Neurons,
+        dynamics: NeuronDynamics,
         limit: float,
         *,
         n_inside: int,
@@ -109,7 +109,7 @@ class FrameModel(nn.Module):
     ) -> None:
         super().__init__()
         self.n_members = n_members
-        self.n_neurons, self.n_lags = neurons.own.shape
+        self.n_neurons, self.n_lags = dynamics.own.shape
         self.limit = limit
         self.n_inside = n_inside
         self.n_ahead = n_ahead
@@ -117,16 +117,16 @@ class FrameModel(nn.Module):
         self.thins = False
         self.neuron_dropout = SharedDropout(neuron_dropout)
         self.register_buffer("kept", torch.ones(1))
-        for name, values in neurons._asdict().items():
+        for name, values in dynamics._asdict().items():
             self.register_buffer(f"given_{name}", values)
 
     @property
-    def neurons(self) -> Neurons:
-        """The neurons of the training windows."""
-        return Neurons(*(getattr(self, f"given_{name}") for name in Neurons._fields))
+    def dynamics(self) -> NeuronDynamics:
+        """Those of the neurons of the training windows."""
+        return NeuronDynamics(*(getattr(self, f"given_{name}") for name in NeuronDynamics._fields))
 
     @abstractmethod
-    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> Any:
+    def begin(self, frames: Tensor, senders: Tensor, dynamics: NeuronDynamics) -> Any:
         """Read a window and give the state from which the first step is taken.
 
         Parameters
@@ -135,7 +135,7 @@ class FrameModel(nn.Module):
             Standardised, within the limit; zero for missing neurons.
         senders : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
             Neurons that tell the others something.
-        neurons : Neurons
+        dynamics : NeuronDynamics
         """
 
     @abstractmethod
@@ -150,16 +150,16 @@ class FrameModel(nn.Module):
     def narrow(self, state: Any, n_windows: int) -> Any:
         """Return the state of the first windows alone."""
 
-    def own_coefficients(self, neurons: Neurons) -> Tensor:
+    def own_coefficients(self, dynamics: NeuronDynamics) -> Tensor:
         """Coefficients of a neuron's own frames, (n_neurons, n_lags) or with members."""
-        return neurons.own
+        return dynamics.own
 
     def roll_out(
         self,
         frames: Tensor,
         recorded: Tensor,
         n_steps: int,
-        neurons: Neurons,
+        dynamics: NeuronDynamics,
         senders: Tensor | None = None,
         reached: Sequence[int] | None = None,
     ) -> Tensor:
@@ -171,7 +171,7 @@ class FrameModel(nn.Module):
             Relative to the level of the window; zero for missing neurons.
         recorded : bool Tensor of shape (n_windows, n_neurons)
         n_steps : int
-        neurons : Neurons
+        dynamics : NeuronDynamics
         senders : bool Tensor of shape (n_members, n_windows or 1, n_neurons), optional
             Neurons that tell the others something; by default all that are recorded.
         reached : sequence of int, optional
@@ -184,14 +184,13 @@ class FrameModel(nn.Module):
             Zero where a step is not reached.
         """
         n_windows = len(frames)
-        present = recorded[None].to(frames.dtype)
         senders = recorded[None] if senders is None else senders & recorded
         lags = frames[..., -self.n_lags :]
-        bound = lags.abs().amax(dim=-1).clamp(min=self.limit) * present
+        bound = lags.abs().amax(dim=-1).clamp(min=self.limit) * recorded[None]
         lags = lags.expand(self.n_members, -1, -1, -1)
         inputs = self._limited(frames).expand(self.n_members, -1, -1, -1)
-        state = self.begin(inputs, senders, neurons)
-        own = self.own_coefficients(neurons)
+        state = self.begin(inputs, senders, dynamics)
+        own = self.own_coefficients(dynamics)
         steps: list[Tensor] = []
         for n_left in [n_windows] * n_steps if reached is None else reached:
             if n_left < lags.shape[1]:
@@ -202,9 +201,9 @@ class FrameModel(nn.Module):
                 state = self.follow(state, self._limited(frame))
                 lags = torch.cat([lags[..., 1:], frame[..., None]], dim=-1)
             last = lags[..., -1]
-            linear = (lags * own).sum(dim=-1) + neurons.offset
-            if neurons.coupling.numel():
-                linear = linear + self._limited(last) @ neurons.coupling.T
+            linear = (lags * own).sum(dim=-1) + dynamics.offset
+            if dynamics.coupling.numel():
+                linear = linear + self._limited(last) @ dynamics.coupling.T
             frame = last + linear + self.change(state)
             steps.append(torch.minimum(torch.maximum(frame, -bound), bound))
         whole = [F.pad(step, (0, 0, 0, n_windows - step.shape[1])) for step in steps]
@@ -227,8 +226,8 @@ class FrameModel(nn.Module):
         reached : Tensor of shape (n_windows, n_inside + n_ahead)
             How many windows a forecast stands for: one, unless rollouts are thinned.
         """
-        neurons = self.neurons
-        frames, recorded = self.standardise(windows, neurons)
+        dynamics = self.dynamics
+        frames, recorded = self.standardise(windows, dynamics)
         senders = None
         if self.training and self.neuron_dropout.p > 0:
             shape = (self.n_members, 1, windows.shape[1])
@@ -238,53 +237,55 @@ class FrameModel(nn.Module):
         if self.training and self.thins:
             left = [-(-n_windows // step) for step in range(1, n_steps + 1)]
         cut = frames.shape[-1] - self.n_inside
-        level = self.level(frames[..., :cut], neurons)[..., None]
+        level = self.level(frames[..., :cut], dynamics)[..., None]
         start = torch.where(recorded[..., None], frames[..., :cut] - level, 0)
-        forecast = self.roll_out(start, recorded, n_steps, neurons, senders, left)
+        forecast = self.roll_out(start, recorded, n_steps, dynamics, senders, left)
         counts = torch.tensor(left, device=windows.device)
         reached = torch.arange(n_windows, device=windows.device)[:, None] < counts
         reached = reached * (n_windows / counts.to(frames.dtype))
         return forecast + level, frames[..., cut:], recorded, reached
 
-    def forecast(self, windows: Tensor, n_steps: int, neurons: Neurons | None = None) -> Tensor:
+    def forecast(
+        self, windows: Tensor, n_steps: int, dynamics: NeuronDynamics | None = None
+    ) -> Tensor:
         """Forecast what follows the windows, averaged over members, in units of the activity.
 
         Parameters
         ----------
         windows : Tensor of shape (n_windows, n_neurons, n_times)
         n_steps : int
-        neurons : Neurons, optional
+        dynamics : NeuronDynamics, optional
             By default those of training.
 
         Returns
         -------
         Tensor of shape (n_windows, n_neurons, n_steps)
         """
-        neurons = self.neurons if neurons is None else neurons
-        frames, recorded = self.relative(windows, neurons)
-        distance = self.roll_out(frames, recorded, n_steps, neurons).mean(dim=0) - frames[..., -1:]
+        dynamics = self.dynamics if dynamics is None else dynamics
+        frames, recorded = self.relative(windows, dynamics)
+        distance = self.roll_out(frames, recorded, n_steps, dynamics).mean(dim=0) - frames[..., -1:]
         step = torch.arange(n_steps, device=windows.device).clamp(max=len(self.kept) - 1)
         # Added to the last frame as it is given: exact for neurons that do not move.
-        last = torch.where(torch.isnan(windows).any(dim=-1), neurons.mean, windows[..., -1])
-        return last[..., None] + neurons.scale[:, None] * (self.kept[step] * distance)
+        last = torch.where(torch.isnan(windows).any(dim=-1), dynamics.mean, windows[..., -1])
+        return last[..., None] + dynamics.scale[:, None] * (self.kept[step] * distance)
 
-    def standardise(self, windows: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
+    def standardise(self, windows: Tensor, dynamics: NeuronDynamics) -> tuple[Tensor, Tensor]:
         """Standardise windows and separate what is missing (`split_missing`) or silent."""
-        moves = neurons.scale > 0
-        scale = torch.where(moves, neurons.scale, 1)
-        frames, recorded = split_missing((windows - neurons.mean[:, None]) / scale[:, None])
+        moves = dynamics.scale > 0
+        scale = torch.where(moves, dynamics.scale, 1)
+        frames, recorded = split_missing((windows - dynamics.mean[:, None]) / scale[:, None])
         return torch.where(moves[:, None], frames, 0), recorded & moves
 
-    def level(self, frames: Tensor, neurons: Neurons) -> Tensor:
-        """Return the level of standardised frames that they are read relative to."""
+    def level(self, frames: Tensor, dynamics: NeuronDynamics) -> Tensor:
+        """Give the level of standardised frames that they are read relative to."""
         mean = frames.mean(dim=-1)
-        within = torch.minimum(torch.maximum(mean, neurons.low), neurons.high)
+        within = torch.minimum(torch.maximum(mean, dynamics.low), dynamics.high)
         return mean - self.reversion * within
 
-    def relative(self, windows: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
+    def relative(self, windows: Tensor, dynamics: NeuronDynamics) -> tuple[Tensor, Tensor]:
         """Standardise windows relative to their level; see `standardise`."""
-        frames, recorded = self.standardise(windows, neurons)
-        shifted = frames - self.level(frames, neurons)[..., None]
+        frames, recorded = self.standardise(windows, dynamics)
+        shifted = frames - self.level(frames, dynamics)[..., None]
         return torch.where(recorded[..., None], shifted, 0), recorded
 
     def _limited(self, frames: Tensor) -> Tensor:
@@ -299,7 +300,7 @@ def zero_readout(n_members: int, n_inputs: int, n_outputs: int) -> MemberLinear:
     return layer
 
 
-class PerceptronFrames(FrameModel):
+class PerceptronRollout(RolloutModel):
     """A network with one hidden layer from the last frames of all neurons to their change.
 
     Parameters
@@ -307,14 +308,14 @@ class PerceptronFrames(FrameModel):
     hidden_size : int
     dropout : float
         Probability of dropping a hidden unit in training.
-    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
-        See `FrameModel`.
+    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+        See `RolloutModel`.
     """
 
     def __init__(
         self,
         n_members: int,
-        neurons: Neurons,
+        dynamics: NeuronDynamics,
         limit: float,
         *,
         hidden_size: int,
@@ -325,7 +326,7 @@ class PerceptronFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            neurons,
+            dynamics,
             limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
@@ -335,27 +336,29 @@ class PerceptronFrames(FrameModel):
         self.dropout = SharedDropout(dropout)
         self.readout = zero_readout(n_members, hidden_size, self.n_neurons)
 
-    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> tuple[Tensor, Tensor]:
-        """Return the last frames; see `FrameModel.begin`."""
+    def begin(
+        self, frames: Tensor, senders: Tensor, dynamics: NeuronDynamics
+    ) -> tuple[Tensor, Tensor]:
+        """Give the last frames; see `RolloutModel.begin`."""
         return frames[..., -self.n_lags :], senders.to(frames.dtype)[..., None]
 
     def change(self, state: tuple[Tensor, Tensor]) -> Tensor:
-        """Predict the change; see `FrameModel.change`."""
+        """Predict the change; see `RolloutModel.change`."""
         lags, sent = state
         hidden = F.relu(self.hidden((lags * sent).flatten(2)))
         change: Tensor = self.readout(self.dropout(hidden))
         return change
 
     def follow(self, state: tuple[Tensor, Tensor], frame: Tensor) -> tuple[Tensor, Tensor]:
-        """Move on by a frame; see `FrameModel.follow`."""
+        """Move on by a frame; see `RolloutModel.follow`."""
         return torch.cat([state[0][..., 1:], frame[..., None]], dim=-1), state[1]
 
     def narrow(self, state: tuple[Tensor, Tensor], n_windows: int) -> tuple[Tensor, Tensor]:
-        """Keep the first windows; see `FrameModel.narrow`."""
+        """Keep the first windows; see `RolloutModel.narrow`."""
         return state[0][:, :n_windows], state[1][:, :n_windows]
 
 
-class _Recurrence(NamedTuple):
+class _RecurrentState(NamedTuple):
     """Last output and inner states of the recurrent layers, and what they may read."""
 
     output: Tensor
@@ -363,7 +366,7 @@ class _Recurrence(NamedTuple):
     sent: Tensor
 
 
-class RecurrentFrames(FrameModel):
+class RecurrentRollout(RolloutModel):
     """LSTMs or GRUs over frames that predict the change of all neurons from their state.
 
     Parameters
@@ -374,14 +377,14 @@ class RecurrentFrames(FrameModel):
     cell : {"lstm", "gru"}
     dropout : float
         Probability of dropping a unit of the state before the readout, in training.
-    n_members, neurons, limit, n_inside, n_ahead, neuron_dropout
-        See `FrameModel`.
+    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+        See `RolloutModel`.
     """
 
     def __init__(
         self,
         n_members: int,
-        neurons: Neurons,
+        dynamics: NeuronDynamics,
         limit: float,
         *,
         projection_size: int | None,
@@ -394,7 +397,7 @@ class RecurrentFrames(FrameModel):
     ) -> None:
         super().__init__(
             n_members,
-            neurons,
+            dynamics,
             limit,
             n_inside=n_inside,
             n_ahead=n_ahead,
@@ -412,22 +415,22 @@ class RecurrentFrames(FrameModel):
         self.dropout = SharedDropout(dropout)
         self.readout = zero_readout(n_members, hidden_size, self.n_neurons)
 
-    def begin(self, frames: Tensor, senders: Tensor, neurons: Neurons) -> _Recurrence:
-        """Run over the window; see `FrameModel.begin`."""
+    def begin(self, frames: Tensor, senders: Tensor, dynamics: NeuronDynamics) -> _RecurrentState:
+        """Run over the window; see `RolloutModel.begin`."""
         sent = senders.to(frames.dtype)[:, :, None]
         return self._run(frames.transpose(2, 3), [None] * self.n_members, sent)
 
-    def change(self, state: _Recurrence) -> Tensor:
-        """Predict the change; see `FrameModel.change`."""
+    def change(self, state: _RecurrentState) -> Tensor:
+        """Predict the change; see `RolloutModel.change`."""
         change: Tensor = self.readout(self.dropout(state.output))
         return change
 
-    def follow(self, state: _Recurrence, frame: Tensor) -> _Recurrence:
-        """Move on by a frame; see `FrameModel.follow`."""
+    def follow(self, state: _RecurrentState, frame: Tensor) -> _RecurrentState:
+        """Move on by a frame; see `RolloutModel.follow`."""
         return self._run(frame[:, :, None], state.states, state.sent)
 
-    def narrow(self, state: _Recurrence, n_windows: int) -> _Recurrence:
-        """Keep the first windows; see `FrameModel.narrow`."""
+    def narrow(self, state: _RecurrentState, n_windows: int) -> _RecurrentState:
+        """Keep the first windows; see `RolloutModel.narrow`."""
 
         def first(inner: Any) -> Any:
             if isinstance(inner, tuple):
@@ -435,15 +438,15 @@ class RecurrentFrames(FrameModel):
             return inner[:, :n_windows].contiguous()
 
         states = [first(inner) for inner in state.states]
-        return _Recurrence(state.output[:, :n_windows], states, state.sent[:, :n_windows])
+        return _RecurrentState(state.output[:, :n_windows], states, state.sent[:, :n_windows])
 
-    def _run(self, frames: Tensor, states: list[Any], sent: Tensor) -> _Recurrence:
+    def _run(self, frames: Tensor, states: list[Any], sent: Tensor) -> _RecurrentState:
         inputs = frames * sent
         if self.projection is not None:
             inputs = self.projection(inputs)
         results = [member(own, state) for member, own, state in zip(self.recurrent, inputs, states)]
         last = torch.stack([out[:, -1] for out, _ in results])
-        return _Recurrence(last, [state for _, state in results], sent)
+        return _RecurrentState(last, [state for _, state in results], sent)
 
 
 class PerceptronDecoder(nn.Module):
@@ -453,7 +456,7 @@ class PerceptronDecoder(nn.Module):
     ----------
     n_neurons, n_outputs, n_members, n_lags, hidden_size : int
     dropout, neuron_dropout : float
-        As in `PerceptronFrames`.
+        As in `PerceptronRollout`.
     """
 
     def __init__(
