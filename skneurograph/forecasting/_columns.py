@@ -63,10 +63,10 @@ class ForecastIdentities(Identities):
         labels = np.where(self.untrained, SILENT, self.labels)[columns]
         parameter = next(module.parameters())
         device, dtype = parameter.device, parameter.dtype
-        neurons = self.start.dynamics(columns, labels)
+        dynamics = self.start.dynamics(columns, labels)
         return (
             NeuronDynamics._make(
                 values.to(device, dtype if values.is_floating_point() else values.dtype)
-                for values in neurons
+                for values in dynamics
             ),
         )

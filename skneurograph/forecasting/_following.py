@@ -19,7 +19,7 @@ class FollowingFrames:
     scaler : FrameScaler
         Of the windows to train on.
     columns : ndarray of int
-        NeuronDynamics that the net forecasts.
+        Neurons that the net forecasts.
     n_steps : int
         Frames that follow each window; those after the first ``n_rollout`` are not used.
     n_rollout : int

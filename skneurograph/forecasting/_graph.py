@@ -58,7 +58,7 @@ class GraphForecaster(GraphNet, NetForecaster):
     graph_
     forecasts_frames_
     columns_ : ndarray of int
-        NeuronDynamics recorded in training. Other identified neurons are forecast by what all
+        Neurons recorded in training. Other identified neurons are forecast by what all
         neurons share, and send nothing. One that was constant is forecast to stay as it is.
     reversion_
     kept_

@@ -31,7 +31,7 @@ def fit_own(
     Returns
     -------
     coef : ndarray of shape (n_neurons, n_lags)
-        NeuronDynamics that no window holds have the coefficients of all neurons together.
+        Neurons that no window holds have the coefficients of all neurons together.
     intercept : ndarray of shape (n_neurons,)
     pooled : ndarray of shape (n_lags,)
         Coefficients of all neurons together.

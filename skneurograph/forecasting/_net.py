@@ -55,7 +55,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         Parameters
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-            Windows of activity. NeuronDynamics are standardised by the training windows; a neuron
+            Windows of activity. Neurons are standardised by the training windows; a neuron
             with NaN in a window is missing in it. Two dimensions are read as windows of one
             frame. float32 windows, as `sliding_windows` gives them, are trained in single
             precision, all others in double precision.
@@ -183,7 +183,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         parts = []
         for rows, forecast, columns in self._evaluate(windows, "forecast", n_steps):
             part = np.ascontiguousarray(np.asarray(windows[rows]))
-            # NeuronDynamics that training has not seen, or never seen to move, stay as they are.
+            # Neurons that training has not seen, or never seen to move, stay as they are.
             still = np.repeat(part[:, :, -1:], n_steps, axis=2)
             steps = still.copy()
             steps[:, slice(None) if columns is None else columns] = forecast.cpu().numpy()

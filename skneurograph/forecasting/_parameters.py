@@ -46,7 +46,7 @@ FORECASTING = {
     "forecasts_frames_": Entry("bool", "Whether the target of ``fit`` was the following frame."),
     "columns_": Entry(
         "ndarray of int",
-        """NeuronDynamics recorded in training. Others, and those that were constant, are forecast to
+        """Neurons recorded in training. Others, and those that were constant, are forecast to
         stay as they are.""",
     ),
     "reversion_": Entry(

@@ -31,7 +31,7 @@ class LinearStart:
     scaler : FrameScaler
         Of these windows.
     columns : ndarray of int
-        NeuronDynamics that some window holds.
+        Neurons that some window holds.
     anonymous : ndarray of bool of shape (n_neurons,) or None
         Columns whose neurons share their coefficients; None if there are none.
     n_lags : int

@@ -42,7 +42,7 @@ class VARForecaster(StepForecaster):
     between neurons than within, and most matter little. Further steps feed the forecasts
     back.
 
-    NeuronDynamics that no training window held are forecast by the autoregression pooled over
+    Neurons that no training window held are forecast by the autoregression pooled over
     all neurons. A missing neuron counts as its mean for the others.
 
     Parameters
@@ -72,7 +72,7 @@ class VARForecaster(StepForecaster):
         Influence of sender ``j`` at each lag (oldest first) on the change of receiver
         ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
     columns_ : ndarray of int
-        NeuronDynamics recorded in training. One that was constant is forecast to stay as it is.
+        Neurons recorded in training. One that was constant is forecast to stay as it is.
     reversion_
     kept_
     forecasts_frames_

@@ -45,7 +45,7 @@ def rollout_error(
     Parameters
     ----------
     output : tuple of Tensors
-        What `FrameModel.forward` gives.
+        What `RolloutModel.forward` gives.
     target : Tensor of shape (n_windows, n_neurons, n_ahead)
         Standardised following frames, NaN where a neuron was not recorded.
     training : bool

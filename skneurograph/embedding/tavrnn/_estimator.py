@@ -40,10 +40,10 @@ from skneurograph.embedding.tavrnn._sequences import (
     rows_side_by_side,
     split_sequences,
 )
-from skneurograph.embedding.tavrnn._snapshots import LEAST_FRAMES, held_columns
+from skneurograph.embedding.tavrnn._snapshots import LEAST_FRAMES, snapshot_columns
 from skneurograph.nn import SnapshotModel, computed_loss
-from skneurograph.nn.tavrnn._cell import Walk
-from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops
+from skneurograph.nn.tavrnn._cell import Trajectory
+from skneurograph.nn.tavrnn._snapshots import PickedPropagation, Propagation
 
 __all__ = ["TAVRNN"]
 
@@ -268,7 +268,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         windows, y = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
         self._n_sequences = len(sequences)
-        self.columns_ = held_columns(windows)
+        self.columns_ = snapshot_columns(windows)
         if len(self.columns_) == 0:
             raise ValueError(
                 "X: no neuron is recorded in any window, from its first frame to its last; "
@@ -287,7 +287,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         labels = self._encode(y, read.recorded)
         (seed,) = draw_seeds(self.random_state, 1)
         data = Snapshots(
-            read.hops,
+            read.propagation,
             read.features,
             read.levels,
             torch.from_numpy(labels),
@@ -301,8 +301,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
         self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph
         self.attention_ = np.empty((len(windows), self.attention_width))
-        for rows, walk in self._walk_each(read, sequences):
-            self.attention_[rows] = walk.attention.cpu().numpy()
+        for rows, trajectory in self._run_each(read, sequences):
+            self.attention_[rows] = trajectory.attention.cpu().numpy()
         return self
 
     def fit_transform(
@@ -338,8 +338,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         columns = self._columns(windows)
         self._require_graphs("transform", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
-        for rows, walk in self._walk_each(read, sequences):
-            embedding[rows] = walk.mean[:, 0].cpu().numpy()
+        for rows, trajectory in self._run_each(read, sequences):
+            embedding[rows] = trajectory.mean[:, 0].cpu().numpy()
         return embedding
 
     @usual_torch()
@@ -370,8 +370,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
         self._require_graphs("embed_neurons", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
-        for rows, walk in self._walk_each(read, sequences):
-            part = self.net_.module_.joined(walk.mean[:, None])[:, 0].cpu().numpy()
+        for rows, trajectory in self._run_each(read, sequences):
+            part = self.net_.module_.joined(trajectory.mean[:, None])[:, 0].cpu().numpy()
             part[~read.recorded[rows]] = np.nan
             embedding[rows[:, None], columns] = part
         return embedding
@@ -407,8 +407,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         read = self._reader.read(windows, columns)
         n_seen = max(1, int(read.recorded.any(axis=1).sum()))
         total = 0.0
-        for pieces, hops, features, walk in self._walks(read, sequences):
-            bound = self.net_.module_.bound(walk, hops, features)
+        for pieces, propagation, features, trajectory in self._run_sequences(read, sequences):
+            bound = self.net_.module_.bound(trajectory, propagation, features)
             total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
         return total / n_seen
 
@@ -467,8 +467,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Return the number of each label: -1 where there is none, and in gaps."""
         labels = np.full(len(recorded), -1)
         if y is not None:
-            there = recorded.any(axis=1)
-            self.classes_, labels[there] = np.unique(y[there], return_inverse=True)
+            is_seen = recorded.any(axis=1)
+            self.classes_, labels[is_seen] = np.unique(y[is_seen], return_inverse=True)
             if len(self.classes_) == 1:
                 warnings.warn(
                     f"y has one class only, {self.classes_.tolist()[0]!r}: nothing to tell apart",
@@ -481,7 +481,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Neurons that the module reads: exchangeable ones need not have been in training."""
         if self.node_features != "exchangeable":
             return self.columns_
-        return np.union1d(self.columns_, held_columns(windows))
+        return np.union1d(self.columns_, snapshot_columns(windows))
 
     def _checked(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
@@ -512,31 +512,36 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             label_weight=float(self.label_weight),
         )
 
-    def _walks(
+    def _run_sequences(
         self, read: ReadWindows, sequences: list[Rows]
-    ) -> Iterator[tuple[list[Rows], Hops, Tensor, Walk]]:
-        """Walk over sequences, those of similar length side by side; give what was read, too."""
+    ) -> Iterator[tuple[list[Rows], Propagation, Tensor, Trajectory]]:
+        """Run over sequences, those of similar length side by side; give what was read, too."""
         module = self.net_.module_.eval()
         device = next(module.parameters()).device
-        labels = torch.full((len(read.hops),), -1)
-        data = Snapshots(read.hops, read.features, read.levels, labels, sequences, None)
-        per_window = read.hops.shape[1] * max(read.hops.shape[1], 4 * self.hidden_size)
+        labels = torch.full((len(read.propagation),), -1)
+        data = Snapshots(read.propagation, read.features, read.levels, labels, sequences, None)
+        n_nodes = read.propagation.shape[1]
+        per_window = n_nodes * max(n_nodes, 4 * self.hidden_size)
         waiting = sorted(sequences, key=len)
         while waiting:
             longest = len(waiting[-1])
             n_pieces = max(1, _CHUNK_ELEMENTS // (per_window * longest))
             pieces, waiting = waiting[-n_pieces:], waiting[:-n_pieces]
             part = data.batch(rows_side_by_side(pieces), device)
-            hops = PickedHops(part["hops"][0], part["rows"]) if "rows" in part else part["hops"]
+            propagation: Propagation = part["propagation"]
+            if "rows" in part:
+                propagation = PickedPropagation(part["propagation"][0], part["rows"])
             with torch.no_grad():
-                walk = module.walk(hops, part["features"], part["levels"])
-            yield pieces, hops, part["features"], walk
+                trajectory = module.run(propagation, part["features"], part["levels"])
+            yield pieces, propagation, part["features"], trajectory
 
-    def _walk_each(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[tuple[Rows, Walk]]:
-        """Walk over sequences, and give the walk of each without its dimension."""
-        for pieces, _, _, walk in self._walks(read, sequences):
+    def _run_each(
+        self, read: ReadWindows, sequences: list[Rows]
+    ) -> Iterator[tuple[Rows, Trajectory]]:
+        """Run over sequences, and give the trajectory of each without its dimension."""
+        for pieces, _, _, trajectory in self._run_sequences(read, sequences):
             for k, rows in enumerate(pieces):
-                yield rows, Walk(*(part[: len(rows), k] for part in walk))
+                yield rows, Trajectory(*(part[: len(rows), k] for part in trajectory))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -31,13 +31,13 @@ class ReadWindows(NamedTuple):
 
     Attributes
     ----------
-    hops : Tensor of shape (n_windows, 1 + n_columns, 1 + n_columns)
+    propagation : Tensor of shape (n_windows, 1 + n_columns, 1 + n_columns)
     features : Tensor of shape (n_windows, n_columns, n_features)
     levels : Tensor of shape (n_windows, n_levels)
     recorded : ndarray of bool, shape (n_windows, n_columns)
     """
 
-    hops: Tensor
+    propagation: Tensor
     features: Tensor
     levels: Tensor
     recorded: NDArray[np.bool_]
@@ -98,7 +98,7 @@ class SnapshotReader:
         self, windows: NDArray | LazyWindows, columns: NDArray[np.intp], *, learn: bool
     ) -> ReadWindows:
         n_nodes = 1 + len(columns)
-        hops = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
+        propagation = torch.empty(len(windows), n_nodes, n_nodes, dtype=self.dtype)
         everywhere = np.empty((len(windows), len(columns)), dtype=bool)
         measured, halves, own = [], [], []
         total = np.zeros((len(columns), len(columns)))
@@ -107,7 +107,7 @@ class SnapshotReader:
         for rows, activity, lengths, recorded in split_windows(windows, columns):
             graphs = self._graph(activity, lengths, recorded)
             adjacency = torch.from_numpy(graphs).to(self.dtype)
-            hops[rows] = join_history(adjacency, torch.from_numpy(recorded))
+            propagation[rows] = join_history(adjacency, torch.from_numpy(recorded))
             measured.append(measure_activity(activity, lengths, recorded, measures))
             if learn:
                 total += graphs.sum(axis=0)
@@ -127,8 +127,8 @@ class SnapshotReader:
                     UserWarning,
                     stacklevel=4,
                 )
-            held = everywhere.astype(np.float64)
-            count = held.T @ held
+            weight = everywhere.astype(np.float64)
+            count = weight.T @ weight
             self.mean_graph = np.where(count > 0, total / np.maximum(count, 1), np.nan)
             even, odd = map(_joined, zip(*halves))
             self.scale.fit(whole, (even, odd), everywhere)
@@ -136,7 +136,7 @@ class SnapshotReader:
         features.append(self.scale.features(whole, everywhere))
         population = self.scale.levels(whole, everywhere)
         return ReadWindows(
-            hops,
+            propagation,
             torch.from_numpy(np.concatenate(features, axis=2)).to(self.dtype),
             torch.from_numpy(population).to(self.dtype),
             everywhere,

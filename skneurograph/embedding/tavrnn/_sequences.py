@@ -87,7 +87,7 @@ class Snapshots:
 
     Attributes
     ----------
-    hops : Tensor of shape (n_windows, 1 + n_neurons, 1 + n_neurons)
+    propagation : Tensor of shape (n_windows, 1 + n_neurons, 1 + n_neurons)
         As `skneurograph.nn.join_history` gives them.
     features : Tensor of shape (n_windows, n_neurons, n_features)
     levels : Tensor of shape (n_windows, n_levels)
@@ -99,7 +99,7 @@ class Snapshots:
         Windows of a piece, at most.
     """
 
-    hops: Tensor
+    propagation: Tensor
     features: Tensor
     levels: Tensor
     labels: Tensor
@@ -130,11 +130,14 @@ class Snapshots:
         """Take rows as the module wants them; large graphs stay where they are."""
         names = ["features", "levels", "labels"]
         inputs = {}
-        if rows.shape[1] > 1 and self.hops.shape[1] >= LARGE and device.type == "cpu":
+        if rows.shape[1] > 1 and self.propagation.shape[1] >= LARGE and device.type == "cpu":
             # Expanded, as skorch wants all inputs of a batch to have the same length.
-            inputs = {"hops": self.hops.expand(len(rows), *self.hops.shape), "rows": rows}
+            inputs = {
+                "propagation": self.propagation.expand(len(rows), *self.propagation.shape),
+                "rows": rows,
+            }
         else:
-            names.append("hops")
+            names.append("propagation")
         inputs |= {name: take(getattr(self, name), rows) for name in names}
         return {name: value.to(device) for name, value in inputs.items()}
 
@@ -153,8 +156,8 @@ class _Epochs:
         self.batch_size = batch_size
         self.device = device
         self.rng = rng
-        hops = snapshots.hops
-        self._is_seen = (hops[:, 0, 1:] != 0).any(dim=-1).to(hops.dtype)
+        propagation = snapshots.propagation
+        self._is_seen = (propagation[:, 0, 1:] != 0).any(dim=-1).to(propagation.dtype)
 
     def __iter__(self) -> Iterator[Any]:
         pieces = cut_pieces(self.snapshots.sequences, self.snapshots.length, self.rng)
@@ -166,6 +169,6 @@ class _Epochs:
             rows = rows_side_by_side([pieces[k] for k in chosen])
             inputs = self.snapshots.batch(rows, self.device)
             # The mean over all entries of the batch is then the mean over its windows, less gaps.
-            there = take(self._is_seen, rows)
-            weight = there * (there.numel() / there.sum().clamp(min=1))
+            seen = take(self._is_seen, rows)
+            weight = seen * (seen.numel() / seen.sum().clamp(min=1))
             yield inputs, (inputs["labels"], weight.to(self.device))

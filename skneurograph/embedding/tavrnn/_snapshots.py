@@ -16,9 +16,9 @@ __all__ = [
     "Activity",
     "FeatureScale",
     "connectivity",
-    "held_columns",
     "measure_activity",
     "measure_halves",
+    "snapshot_columns",
     "split_windows",
 ]
 
@@ -37,7 +37,7 @@ _ROUNDING = 1e-6
 def split_windows(
     windows: NDArray | LazyWindows, columns: NDArray[np.intp]
 ) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]]:
-    """Cut some neurons of some windows at a time, and find what of them is there.
+    """Cut some neurons of some windows at a time, and find what of them is recorded.
 
     A window ends with the last frame that holds a neuron; what follows is padding. A neuron
     with NaN before that is not recorded in the window.
@@ -56,9 +56,9 @@ def split_windows(
         rows = slice(start, min(start + size, len(windows)))
         # What a neuron elsewhere tells of a window's length counts, too.
         whole = cut_windows(windows, rows, None)
-        held = ~np.isnan(whole).all(axis=1)
+        is_filled = ~np.isnan(whole).all(axis=1)
         n_times = whole.shape[2]
-        lengths = np.where(held.any(axis=1), n_times - held[:, ::-1].argmax(axis=1), 0)
+        lengths = np.where(is_filled.any(axis=1), n_times - is_filled[:, ::-1].argmax(axis=1), 0)
         part = whole[:, columns].astype(np.float64)
         missing = np.isnan(part)
         within = np.arange(n_times) < lengths[:, None]
@@ -67,12 +67,12 @@ def split_windows(
         yield rows, part, lengths, recorded
 
 
-def held_columns(windows: NDArray | LazyWindows) -> NDArray[np.intp]:
-    """Return the neurons that some window holds."""
-    present = np.zeros(windows.shape[1], dtype=bool)
+def snapshot_columns(windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+    """Give the neurons that are recorded in some window."""
+    found = np.zeros(windows.shape[1], dtype=bool)
     for _, _, _, recorded in split_windows(windows, np.arange(windows.shape[1])):
-        present |= recorded.any(axis=0)
-    return np.flatnonzero(present)
+        found |= recorded.any(axis=0)
+    return np.flatnonzero(found)
 
 
 def connectivity(
@@ -108,16 +108,16 @@ def connectivity(
     # Windows of the same length and neurons go together.
     patterns, which = np.unique(np.column_stack([lengths, recorded]), axis=0, return_inverse=True)
     for k, pattern in enumerate(patterns):
-        n_frames, held = pattern[0], np.flatnonzero(pattern[1:])
-        if n_frames < LEAST_FRAMES or len(held) < 2:
+        n_frames, columns = pattern[0], np.flatnonzero(pattern[1:])
+        if n_frames < LEAST_FRAMES or len(columns) < 2:
             continue
         members = np.flatnonzero(which.ravel() == k)
-        z = standardised(activity[np.ix_(members, held)][:, :, :n_frames])
+        z = standardised(activity[np.ix_(members, columns)][:, :, :n_frames])
         if noise_filter:
             graph = filtered_products(z)
         else:
             graph = z @ z.transpose(0, 2, 1) / n_frames
-        graphs[np.ix_(members, held, held)] = graph
+        graphs[np.ix_(members, columns, columns)] = graph
     edges = np.abs(graphs) > threshold
     edges[:, np.arange(n_neurons), np.arange(n_neurons)] = False
     return np.where(edges, graphs, 0.0) if weighted else edges.astype(np.float64)
@@ -219,11 +219,11 @@ class FeatureScale:
         self, measured: Activity, halves: tuple[Activity, Activity], recorded: NDArray[np.bool_]
     ) -> FeatureScale:
         """Learn mean and spread over the windows that hold a neuron."""
-        there = recorded[:, :, None]
-        self.mean, self.spread = _moments(measured.values, there, (0, 1))
+        valid = recorded[:, :, None]
+        self.mean, self.spread = _moments(measured.values, valid, (0, 1))
         if self.own:
             common = self.spread
-            self.mean, self.spread = _moments(measured.values, there, (0,))
+            self.mean, self.spread = _moments(measured.values, valid, (0,))
             # A neuron that hardly varies in training must not shout later.
             self.spread = np.sqrt(self.spread**2 + (_LEAST_SPREAD * common) ** 2)
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
@@ -239,11 +239,11 @@ class FeatureScale:
         defined = even.defined & odd.defined
         axes = (0,) if self.own else (0, 1)
         self.reliability = np.atleast_2d(
-            _reliability(even.values, odd.values, there & defined[:, None], axes)
+            _reliability(even.values, odd.values, valid & defined[:, None], axes)
         )
         logarithms = self._logarithm(even.levels), self._logarithm(odd.levels)
-        held = defined & recorded.any(axis=1, keepdims=True)
-        self.level_reliability = _reliability(*logarithms, held, (0,))
+        has_level = defined & recorded.any(axis=1, keepdims=True)
+        self.level_reliability = _reliability(*logarithms, has_level, (0,))
         return self
 
     def features(self, measured: Activity, recorded: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -262,28 +262,28 @@ class FeatureScale:
 
 
 def _moments(
-    values: NDArray[np.float64], there: NDArray[np.bool_], axes: tuple[int, ...]
+    values: NDArray[np.float64], valid: NDArray[np.bool_], axes: tuple[int, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and spread of each measure where it is there, over windows or over everything."""
-    count = np.maximum(there.sum(axis=axes), 1)
-    mean = np.where(there, values, 0.0).sum(axis=axes) / count
-    variance = (np.where(there, values - mean, 0.0) ** 2).sum(axis=axes) / count
+    """Mean and spread of each measure where it is valid, over windows or over everything."""
+    count = np.maximum(valid.sum(axis=axes), 1)
+    mean = np.where(valid, values, 0.0).sum(axis=axes) / count
+    variance = (np.where(valid, values - mean, 0.0) ** 2).sum(axis=axes) / count
     return mean, np.sqrt(variance)
 
 
 def _reliability(
     even: NDArray[np.float64],
     odd: NDArray[np.float64],
-    there: NDArray[np.bool_],
+    valid: NDArray[np.bool_],
     axes: tuple[int, ...],
 ) -> NDArray[np.float64]:
     """Reliability of the mean of two halves; 1 if too few windows have them to tell."""
-    count = there.sum(axis=axes)
-    means, spreads = zip(*(_moments(half, there, axes) for half in (even, odd)))
-    product = np.where(there, (even - means[0]) * (odd - means[1]), 0.0).sum(axis=axes)
+    count = valid.sum(axis=axes)
+    means, spreads = zip(*(_moments(half, valid, axes) for half in (even, odd)))
+    product = np.where(valid, (even - means[0]) * (odd - means[1]), 0.0).sum(axis=axes)
     scale = np.maximum(count, 1) * spreads[0] * spreads[1]
     correlation = product / np.where(scale > 0, scale, np.inf)
-    n_windows = np.maximum(there.any(axis=axes[1:]).sum(axis=0), 1)
+    n_windows = np.maximum(valid.any(axis=axes[1:]).sum(axis=0), 1)
     correlation = np.maximum(correlation - (1 - correlation**2) / np.sqrt(n_windows), 0.0)
     reliability: NDArray[np.float64] = 2 * correlation / (1 + correlation)
     return np.where(n_windows >= _LEAST_WINDOWS, reliability, 1.0)

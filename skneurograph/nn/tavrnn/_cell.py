@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, walk_snapshots
-from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops, present_nodes
+from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, run_recurrence
+from skneurograph.nn.tavrnn._snapshots import PickedPropagation, Propagation, valid_nodes
 
-__all__ = ["SnapshotCell", "Walk"]
+__all__ = ["SnapshotCell", "Trajectory"]
 
 
-class Walk(NamedTuple):
-    """Latents, states and attention of the recurrence, one entry for each snapshot.
+class Trajectory(NamedTuple):
+    """Latents and states along the snapshots, one entry for each.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Walk(NamedTuple):
 
 
 class SnapshotCell(nn.Module):
-    """Walk over the snapshots of sequences that go side by side.
+    """Run over the snapshots of sequences that go side by side.
 
     For each snapshot: a graph convolution of the node's features and its state, and a
     second one, give mean and spread of the latent; a gated recurrent unit whose products
@@ -83,41 +83,46 @@ class SnapshotCell(nn.Module):
         age[0] = math.log(max(1, attention_width - 1))
         self.age = nn.Parameter(age)
 
-    def forward(self, hops: Hops, features: Tensor, noise: Tensor | None = None) -> Walk:
-        """Walk over the snapshots.
+    def forward(
+        self, propagation: Propagation, features: Tensor, noise: Tensor | None = None
+    ) -> Trajectory:
+        """Run over the snapshots.
 
         Parameters
         ----------
-        hops : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes) or PickedHops
-            As `join_history` gives them, zero where a sequence has ended.
+        propagation : Tensor or PickedPropagation
+            As `join_history` gives it, (n_snapshots, n_sequences, n_nodes, n_nodes), zero
+            where a sequence has ended.
         features : Tensor of shape (n_snapshots, n_sequences, n_nodes, hidden_size)
         noise : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_components), optional
             Standard normal, to draw latents; without, latents are the posterior means.
 
         Returns
         -------
-        Walk
+        Trajectory
             Where a picked sequence has ended, zeros with a spread of one.
         """
-        if not isinstance(hops, PickedHops):
-            return self._walk(hops, features, noise)
+        if not isinstance(propagation, PickedPropagation):
+            return self._run(propagation, features, noise)
         # Each by itself: large products gain nothing from being batched.
-        walks = []
-        for k, graphs in enumerate(hops.sequences()):
+        trajectories = []
+        for k, graphs in enumerate(propagation.sequences()):
             part = slice(len(graphs)), slice(k, k + 1)
             drawn = None if noise is None else noise[part]
-            walks.append(self._walk(graphs[:, None], features[part], drawn))
-        return Walk(*(_joined(name, walks, len(features)) for name in Walk._fields))
+            trajectories.append(self._run(graphs[:, None], features[part], drawn))
+        return Trajectory(
+            *(_joined(name, trajectories, len(features)) for name in Trajectory._fields)
+        )
 
-    def _walk(self, hops: Tensor, features: Tensor, noise: Tensor | None) -> Walk:
+    def _run(self, propagation: Tensor, features: Tensor, noise: Tensor | None) -> Trajectory:
         n_snapshots, n_sequences, n_nodes, _ = features.shape
-        columns = _columns(hops @ features)
+        columns = _columns(propagation @ features)
         weights = self.features.expand(n_snapshots, -1, -1)
-        moments, latents, before, attention = walk_snapshots(
-            hops,
+        moments, latents, before, attention = run_recurrence(
+            propagation,
             torch.baddbmm(self.features_bias, weights, columns),
             None if noise is None else _columns(noise),
-            present_nodes(hops).flatten(1),
+            valid_nodes(propagation).flatten(1),
             self._weights(n_snapshots),
         )
 
@@ -128,7 +133,7 @@ class SnapshotCell(nn.Module):
         by_age = F.pad(by_age, (0, len(self.age) - by_age.shape[-1]))
         mean, raw = moments.chunk(2, dim=1)
         spread = F.softplus(raw) + LEAST_SPREAD
-        return Walk(rows(mean), rows(spread), rows(latents), rows(before), by_age)
+        return Trajectory(rows(mean), rows(spread), rows(latents), rows(before), by_age)
 
     def _weights(self, n_snapshots: int) -> Weights:
         """Weights of a step; attention looks no further back than there are snapshots."""
@@ -141,11 +146,11 @@ def _columns(values: Tensor) -> Tensor:
     return values.movedim(-1, 1).flatten(2).contiguous()
 
 
-def _joined(name: str, walks: list[Walk], n_snapshots: int) -> Tensor:
-    """Put a field of walks over single sequences side by side."""
+def _joined(name: str, trajectories: list[Trajectory], n_snapshots: int) -> Tensor:
+    """Put a field of the trajectories of single sequences side by side."""
     parts = []
-    for walk in walks:
-        part = getattr(walk, name)
+    for trajectory in trajectories:
+        part = getattr(trajectory, name)
         after = [0, 0] * (part.ndim - 1) + [0, n_snapshots - len(part)]
         parts.append(F.pad(part, after, value=1.0 if name == "spread" else 0.0))
     return torch.cat(parts, dim=1)

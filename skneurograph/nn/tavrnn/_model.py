@@ -9,9 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.tavrnn._cell import SnapshotCell, Walk
+from skneurograph.nn.tavrnn._cell import SnapshotCell, Trajectory
 from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD
-from skneurograph.nn.tavrnn._snapshots import Hops, PickedHops, edge_likelihood, present_nodes
+from skneurograph.nn.tavrnn._snapshots import (
+    PickedPropagation,
+    Propagation,
+    edge_likelihood,
+    valid_nodes,
+)
 
 __all__ = ["SnapshotModel", "SnapshotTerms"]
 
@@ -122,7 +127,7 @@ class SnapshotModel(nn.Module):
 
     def forward(
         self,
-        hops: Tensor,
+        propagation: Tensor,
         features: Tensor,
         levels: Tensor,
         labels: Tensor,
@@ -134,7 +139,7 @@ class SnapshotModel(nn.Module):
 
         Parameters
         ----------
-        hops : Tensor of shape (n_snapshots, n_sequences, 1 + n_neurons, 1 + n_neurons)
+        propagation : Tensor of shape (n_snapshots, n_sequences, 1 + n_neurons, 1 + n_neurons)
             As `join_history` gives them, zero where a sequence has ended.
         features : Tensor of shape (n_snapshots, n_sequences, n_neurons, n_features)
             0 for neurons that are not recorded.
@@ -142,7 +147,7 @@ class SnapshotModel(nn.Module):
         labels : int Tensor of shape (n_snapshots, n_sequences)
             Negative where there is none.
         rows : int Tensor of shape (n_snapshots, n_sequences), optional
-            With it ``hops`` is a stack of graphs, of which these rows are picked, negative
+            With it ``propagation`` is a stack of graphs, of which these rows are picked, negative
             where a sequence has ended. The stack is expanded to
             (n_snapshots, n_graphs, 1 + n_neurons, 1 + n_neurons).
 
@@ -151,30 +156,30 @@ class SnapshotModel(nn.Module):
         Tensor of shape (n_snapshots, n_sequences)
             0 where a sequence has ended.
         """
-        graphs = hops if rows is None else PickedHops(hops[0], rows)
-        walk = self.walk(graphs, features, levels)
-        loss = -self.bound(walk, graphs, features, self.kl_weight)
+        graphs = propagation if rows is None else PickedPropagation(propagation[0], rows)
+        trajectory = self.run(graphs, features, levels)
+        loss = -self.bound(trajectory, graphs, features, self.kl_weight)
         if self.head is not None:
-            scores = self.head(walk.latents[:, :, 0])
+            scores = self.head(trajectory.latents[:, :, 0])
             known = labels >= 0
             entropy = F.cross_entropy(
                 scores.flatten(0, 1), labels.clamp(min=0).flatten(), reduction="none"
             )
             loss = loss + self.label_weight * entropy.view_as(loss) * known
-        return loss * present_nodes(graphs)[..., 0]
+        return loss * valid_nodes(graphs)[..., 0]
 
-    def walk(self, hops: Hops, features: Tensor, levels: Tensor) -> Walk:
-        """Walk over the snapshots; latents are drawn in training.
+    def run(self, propagation: Propagation, features: Tensor, levels: Tensor) -> Trajectory:
+        """Run over the snapshots; latents are drawn in training.
 
         Parameters
         ----------
-        hops : Tensor or PickedHops
+        propagation : Tensor or PickedPropagation
         features, levels : Tensor
             As in `forward`.
 
         Returns
         -------
-        Walk
+        Trajectory
             Nodes are the history node and then the neurons.
         """
         nodes = self._node_features(features, levels)
@@ -183,11 +188,17 @@ class SnapshotModel(nn.Module):
             # Drawn in single precision, so that both precisions train alike.
             noise = torch.randn(*nodes.shape[:3], self.n_components, device=nodes.device)
             noise = noise.to(nodes.dtype)
-        walk: Walk = self.cell(hops, nodes, noise)
-        return walk
+        trajectory: Trajectory = self.cell(propagation, nodes, noise)
+        return trajectory
 
-    def bound(self, walk: Walk, hops: Hops, features: Tensor, kl_weight: float = 1.0) -> Tensor:
-        """Return the evidence lower bound of each snapshot per recorded neuron.
+    def bound(
+        self,
+        trajectory: Trajectory,
+        propagation: Propagation,
+        features: Tensor,
+        kl_weight: float = 1.0,
+    ) -> Tensor:
+        """Give the evidence lower bound of each snapshot per recorded neuron.
 
         The pairs of a neuron count together as one observation: each of its edges is as
         likely as their (class-weighted) geometric mean. Correlations of some frames are
@@ -195,8 +206,8 @@ class SnapshotModel(nn.Module):
 
         Parameters
         ----------
-        walk : Walk
-        hops : Tensor or PickedHops
+        trajectory : Trajectory
+        propagation : Tensor or PickedPropagation
         features : Tensor
             As in `forward`.
         kl_weight : float, default=1.0
@@ -207,19 +218,21 @@ class SnapshotModel(nn.Module):
         Tensor of shape (n_snapshots, n_sequences)
             0 in gaps, where no neuron is recorded.
         """
-        edges, explained, divergence = self.terms(walk, hops, features)
-        n_recorded = present_nodes(hops)[..., 1:].sum(dim=-1)
+        edges, explained, divergence = self.terms(trajectory, propagation, features)
+        n_recorded = valid_nodes(propagation)[..., 1:].sum(dim=-1)
         per_neuron = 2 * edges / (n_recorded - 1).clamp(min=1)
         bound = (per_neuron + explained - kl_weight * divergence) / n_recorded.clamp(min=1)
         return bound * (n_recorded > 0)
 
-    def terms(self, walk: Walk, hops: Hops, features: Tensor) -> SnapshotTerms:
-        """Return the parts of the bound.
+    def terms(
+        self, trajectory: Trajectory, propagation: Propagation, features: Tensor
+    ) -> SnapshotTerms:
+        """Give the parts of the bound.
 
         Parameters
         ----------
-        walk : Walk
-        hops : Tensor or PickedHops
+        trajectory : Trajectory
+        propagation : Tensor or PickedPropagation
         features : Tensor
             As in `forward`.
 
@@ -227,19 +240,20 @@ class SnapshotModel(nn.Module):
         -------
         SnapshotTerms
         """
-        there = present_nodes(hops)
-        joined = self.joined(walk.latents)
-        flat = hops if isinstance(hops, PickedHops) else hops.flatten(0, 1)
-        edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, flat)
+        valid = valid_nodes(propagation)
+        joined = self.joined(trajectory.latents)
+        if not isinstance(propagation, PickedPropagation):
+            propagation = propagation.flatten(0, 1)
+        edges = edge_likelihood(joined.flatten(0, 1), self.edge_bias, propagation)
         # Gaussian, up to a constant; a feature has the same variance for all neurons.
-        expected = self.baselines + self._mapped(self.loadings, walk.latents[:, :, 0])
+        expected = self.baselines + self._mapped(self.loadings, trajectory.latents[:, :, 0])
         error = features[..., features.shape[-1] - self.reliability.shape[1] :] - expected
         fit = self.precision - error.square() * self.precision.exp()
         fit = 0.5 * (self.reliability * fit).sum(dim=-1)
         return SnapshotTerms(
-            edges.view(there.shape[:2]),
-            (fit * there[..., 1:]).sum(dim=-1),
-            (self._divergence(walk) * there).sum(dim=-1),
+            edges.view(valid.shape[:2]),
+            (fit * valid[..., 1:]).sum(dim=-1),
+            (self._divergence(trajectory) * valid).sum(dim=-1),
         )
 
     def joined(self, latents: Tensor) -> Tensor:
@@ -274,11 +288,11 @@ class SnapshotModel(nn.Module):
         history = (_LEVEL_SCALE * levels) @ self.level_gains + self.level_offset
         return torch.cat([history[:, :, None], neurons], dim=2)
 
-    def _divergence(self, walk: Walk) -> Tensor:
+    def _divergence(self, trajectory: Trajectory) -> Tensor:
         """Kullback-Leibler divergence of each node's posterior from its prior."""
-        expected, raw = self.prior(walk.before).chunk(2, dim=-1)
+        expected, raw = self.prior(trajectory.before).chunk(2, dim=-1)
         spread = F.softplus(raw) + LEAST_SPREAD
-        ratio = walk.spread / spread
-        distance = (walk.mean - expected) / spread
+        ratio = trajectory.spread / spread
+        distance = (trajectory.mean - expected) / spread
         terms = ratio.square() + distance.square() - 1 - 2 * ratio.log()
         return 0.5 * terms.sum(dim=-1)

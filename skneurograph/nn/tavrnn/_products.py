@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "hops_of_steps",
     "last_of",
     "looking_back",
     "mix",
     "propagate",
+    "propagation_of_steps",
     "scaled_keys",
     "scores",
     "summed",
@@ -24,20 +24,20 @@ __all__ = [
 ]
 
 
-def propagate(values: Tensor, hop: Tensor, out: Tensor) -> Tensor:
-    """Multiply (n_units, n_columns) by the symmetric hops of each sequence."""
-    if hop.ndim == 2:
+def propagate(values: Tensor, matrix: Tensor, out: Tensor) -> Tensor:
+    """Multiply (n_units, n_columns) by the symmetric matrices of each sequence."""
+    if matrix.ndim == 2:
         # A large matrix is read a tenth faster along its columns.
-        return torch.mm(values, hop.T, out=out)
-    shape = (len(values), *hop.shape[:2])
-    product = torch.bmm(values.view(shape).transpose(0, 1), hop)
+        return torch.mm(values, matrix.T, out=out)
+    shape = (len(values), *matrix.shape[:2])
+    product = torch.bmm(values.view(shape).transpose(0, 1), matrix)
     out.view(shape).copy_(product.transpose(0, 1))
     return out
 
 
-def hops_of_steps(hops: Tensor) -> tuple[Tensor, ...]:
-    """Return the hops of each step, one matrix if there is a single sequence."""
-    return (hops[:, 0] if hops.shape[1] == 1 else hops).unbind()
+def propagation_of_steps(propagation: Tensor) -> tuple[Tensor, ...]:
+    """Give the propagation of each step, one matrix if there is a single sequence."""
+    return (propagation[:, 0] if propagation.shape[1] == 1 else propagation).unbind()
 
 
 def looking_back(values: Tensor, width: int) -> list[Tensor]:

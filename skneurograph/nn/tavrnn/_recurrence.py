@@ -17,11 +17,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from skneurograph.nn.tavrnn._products import (
-    hops_of_steps,
     last_of,
     looking_back,
     mix,
     propagate,
+    propagation_of_steps,
     scaled_keys,
     scores,
     summed,
@@ -29,7 +29,7 @@ from skneurograph.nn.tavrnn._products import (
     unscore,
 )
 
-__all__ = ["LEAST_SPREAD", "Weights", "walk_snapshots"]
+__all__ = ["LEAST_SPREAD", "Weights", "run_recurrence"]
 
 # Standard deviations of latents are kept above this.
 LEAST_SPREAD = 1e-3
@@ -67,23 +67,23 @@ class Weights(NamedTuple):
     age: Tensor
 
 
-class _Walk(torch.autograd.Function):
-    """Forward and backward through time; arguments as in `walk_snapshots`."""
+class _Recurrence(torch.autograd.Function):
+    """Forward and backward through time; arguments as in `run_recurrence`."""
 
     @staticmethod
     def forward(
         ctx: Any,
         is_kept: bool,
-        hops: Tensor,
+        propagation: Tensor,
         given: Tensor,
         noise: Tensor | None,
-        there: Tensor | None,
+        valid: Tensor | None,
         *w: Any,
     ) -> tuple[Tensor, ...]:
         weights = Weights(*w)
         n_times, _, n_columns = given.shape
         size, d = weights.lift.shape
-        n_sequences, width = hops.shape[1], len(weights.age)
+        n_sequences, width = propagation.shape[1], len(weights.age)
 
         def buffer(n_rows: int, n_steps: int = n_times) -> Tensor:
             return given.new_empty(n_steps, n_rows, n_columns)
@@ -107,12 +107,12 @@ class _Walk(torch.autograd.Function):
         inner_gates, inner_new = inputs[: 2 * size], inputs[2 * size :]
         history = own.unflatten(2, (n_sequences, -1))[..., 0].mT
         steps = zip(
-            hops_of_steps(hops),
+            propagation_of_steps(propagation),
             given[:, :size].unbind(),
             given[:, size : 4 * size].unbind(),
             given[:, 4 * size :].unbind(),
             [None] * n_times if noise is None else noise.unbind(),
-            _where_partial(there, n_times),
+            _where_partial(valid, n_times),
             before.unbind(),
             before[1:].unbind(),
             heard.unbind(),
@@ -141,21 +141,21 @@ class _Walk(torch.autograd.Function):
             last_of(attention, width),
         )
         for (
-            hop, given_code, given_gates, given_moment, draw, at, state, after, hear,
+            matrix, given_code, given_gates, given_moment, draw, at, state, after, hear,
             from_state, from_reset, from_encoder, from_gates, code, moment, mean, raw, latent,
             lift, passes, gate, reset, keep, candidate, moved, past, seen, attend, query,
             keys, age, share,
         ) in steps:  # fmt: skip
-            torch.mm(weights.state, propagate(state, hop, hear), out=from_state)
+            torch.mm(weights.state, propagate(state, matrix, hear), out=from_state)
             torch.add(given_code, from_encoder, out=code).relu_()
             torch.mm(weights.moments, code, out=inner)
-            propagate(inner, hop, moment).add_(given_moment)
+            propagate(inner, matrix, moment).add_(given_moment)
             if draw is None:
                 latent.copy_(mean)
             else:
                 torch.addcmul(mean, F.softplus(raw).add_(LEAST_SPREAD), draw, out=latent)
             torch.addmm(weights.lift_bias, weights.lift, latent, out=lift).relu_()
-            propagate(lift, hop, passes)
+            propagate(lift, matrix, passes)
             torch.addmm(given_gates, weights.latent, passes, out=inputs)
             torch.add(inner_gates, from_gates, out=gate).sigmoid_()
             torch.addcmul(inner_new, reset, from_reset, out=candidate).tanh_()
@@ -170,7 +170,7 @@ class _Walk(torch.autograd.Function):
                 after.copy_(moved)
         before = before[:-1]
         ctx.save_for_backward(
-            hops, noise, there, before, heard, encoded, lifted, passed, new, own,
+            propagation, noise, valid, before, heard, encoded, lifted, passed, new, own,
             recurrent, gates, moments, latents, attention, attended, *weights,
         )  # fmt: skip
         ctx.mark_non_differentiable(attention)
@@ -180,12 +180,12 @@ class _Walk(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:
         (
-            hops, noise, there, before, heard, encoded, lifted, passed, new, own,
+            propagation, noise, valid, before, heard, encoded, lifted, passed, new, own,
             recurrent, gates, moments, latents, attention, attended, *w,
         ) = ctx.saved_tensors  # fmt: skip
         weights = Weights(*w)
         n_times, size, n_columns = before.shape
-        n_sequences = hops.shape[1]
+        n_sequences = propagation.shape[1]
         width, d = len(weights.age), weights.lift.shape[1]
 
         def buffer(n_rows: int) -> Tensor:
@@ -206,9 +206,9 @@ class _Walk(torch.autograd.Function):
         for_reset, for_keep = gate_slope[:size], gate_slope[size:]
         slope, spare = torch.zeros_like(before[0]), torch.empty_like(before[0])
         steps = zip(
-            hops_of_steps(hops),
+            propagation_of_steps(propagation),
             [None] * n_times if rise is None else rise.unbind(),
-            _where_partial(there, n_times),
+            _where_partial(valid, n_times),
             upstream[1].unbind(),
             upstream[2].unbind(),
             before.unbind(),
@@ -243,7 +243,7 @@ class _Walk(torch.autograd.Function):
             last_of(score_slopes, width),
         )
         for (
-            hop, rises, at, of_latent, of_before, state, from_reset, code, lift, gate, reset,
+            matrix, rises, at, of_latent, of_before, state, from_reset, code, lift, gate, reset,
             keep, candidate, of_reset_part, of_code, of_gate, of_new, of_recurrent, of_inputs,
             of_moment, of_mean, of_raw, of_inner, of_lift, past, of_own, of_seen, of_past, query,
             keys, of_attend, of_query, of_keys, share, of_score,
@@ -264,15 +264,15 @@ class _Walk(torch.autograd.Function):
             torch.mul(of_new, from_reset, out=for_reset)
             torch.mul(slope, state - candidate, out=for_keep)
             _sigmoid_backward(gate_slope, gate, grad_input=of_gate)
-            propagate(from_latent @ of_inputs, hop, unit_slope)
+            propagate(from_latent @ of_inputs, matrix, unit_slope)
             _relu_backward(unit_slope, lift, 0, grad_input=of_lift)
             of_drawn = torch.addmm(of_latent, from_lift, of_lift)
             of_mean.add_(of_drawn)
             if rises is not None:
                 of_raw.addcmul_(of_drawn, rises)
-            propagate(of_moment, hop, of_inner)
+            propagate(of_moment, matrix, of_inner)
             _relu_backward(from_moments @ of_inner, code, 0, grad_input=of_code)
-            slope = propagate(from_state @ of_recurrent, hop, spare)
+            slope = propagate(from_state @ of_recurrent, matrix, spare)
             slope.add_(direct).add_(of_before)
             if kept is not None:
                 slope.add_(kept)
@@ -289,31 +289,31 @@ class _Walk(torch.autograd.Function):
         return None, None, slopes[:, size:], None, None, *of_weights
 
 
-def _where_partial(there: Tensor | None, n_times: int) -> list[Tensor | None]:
-    """Which columns are there, at the steps where not all are."""
-    if there is None:
+def _where_partial(valid: Tensor | None, n_times: int) -> list[Tensor | None]:
+    """Which columns are valid, at the steps where not all are."""
+    if valid is None:
         return [None] * n_times
-    is_whole = there.all(dim=1).tolist()
-    return [None if whole else columns for whole, columns in zip(is_whole, there)]
+    is_whole = valid.all(dim=1).tolist()
+    return [None if whole else columns for whole, columns in zip(is_whole, valid)]
 
 
-def walk_snapshots(
-    hops: Tensor, given: Tensor, noise: Tensor | None, there: Tensor | None, weights: Weights
+def run_recurrence(
+    propagation: Tensor, given: Tensor, noise: Tensor | None, valid: Tensor | None, weights: Weights
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Walk over the snapshots of sequences that go side by side.
+    """Run over the snapshots of sequences that go side by side.
 
     Columns are the nodes of all sequences, one sequence after the other.
 
     Parameters
     ----------
-    hops : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes)
+    propagation : Tensor of shape (n_snapshots, n_sequences, n_nodes, n_nodes)
         Symmetric.
     given : Tensor of shape (n_snapshots, 4 * hidden_size + 2 * n_components, n_columns)
         What the features add to the encoder, the reset and the update gate, the candidate,
         and the moments of the latents.
     noise : Tensor of shape (n_snapshots, n_components, n_columns) or None
         Standard normal. None takes the means of the latents.
-    there : bool Tensor of shape (n_snapshots, n_columns) or None
+    valid : bool Tensor of shape (n_snapshots, n_columns) or None
         The states of other nodes stay. None for all.
     weights : Weights
 
@@ -327,4 +327,6 @@ def walk_snapshots(
     attention : Tensor of shape (n_snapshots, attention_width, n_sequences)
         Weights of the last states, the current one last; without gradient.
     """
-    return cast(Any, _Walk.apply(torch.is_grad_enabled(), hops, given, noise, there, *weights))
+    return cast(
+        Any, _Recurrence.apply(torch.is_grad_enabled(), propagation, given, noise, valid, *weights)
+    )

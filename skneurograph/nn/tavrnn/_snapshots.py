@@ -10,12 +10,12 @@ from torch import Tensor
 
 __all__ = [
     "LARGE",
-    "Hops",
-    "PickedHops",
+    "PickedPropagation",
+    "Propagation",
     "edge_likelihood",
     "join_history",
-    "present_nodes",
     "take_rows",
+    "valid_nodes",
 ]
 
 # Graphs of so many nodes are worth calls of their own, and too large to be copied.
@@ -26,7 +26,7 @@ _BLOCK_ELEMENTS = 1_000_000
 _ROWS = 160
 
 
-class PickedHops:
+class PickedPropagation:
     """Snapshots of sequences that go side by side, picked from a stack without a copy.
 
     Parameters
@@ -38,13 +38,13 @@ class PickedHops:
 
     Attributes
     ----------
-    present : bool Tensor of shape (n_snapshots, n_sequences, n_nodes)
+    valid : bool Tensor of shape (n_snapshots, n_sequences, n_nodes)
         Which nodes take part.
     """
 
     def __init__(self, stack: Tensor, rows: Tensor) -> None:
         self._stack, self._rows = stack, rows
-        self.present = (stack[:, 0] != 0)[rows.clamp(min=0)] & (rows >= 0)[:, :, None]
+        self.valid = (stack[:, 0] != 0)[rows.clamp(min=0)] & (rows >= 0)[:, :, None]
 
     def __iter__(self) -> Iterator[Tensor | None]:
         """All graphs, those of the first snapshot first; None where there is none."""
@@ -63,7 +63,7 @@ def take_rows(values: Tensor, rows: Tensor) -> Tensor:
     return values.index_select(0, rows)
 
 
-Hops = Tensor | PickedHops
+Propagation = Tensor | PickedPropagation
 
 
 def join_history(adjacency: Tensor, recorded: Tensor) -> Tensor:
@@ -87,29 +87,29 @@ def join_history(adjacency: Tensor, recorded: Tensor) -> Tensor:
         Rows and columns of neurons that are not recorded are 0.
     """
     n_snapshots, n_neurons = recorded.shape
-    there = recorded.to(adjacency.dtype)
-    hops = adjacency.new_zeros(n_snapshots, 1 + n_neurons, 1 + n_neurons)
-    inner = hops[:, 1:, 1:]
-    torch.mul(adjacency, there[:, :, None], out=inner)
-    inner *= there[:, None, :]
+    counted = recorded.to(adjacency.dtype)
+    propagation = adjacency.new_zeros(n_snapshots, 1 + n_neurons, 1 + n_neurons)
+    inner = propagation[:, 1:, 1:]
+    torch.mul(adjacency, counted[:, :, None], out=inner)
+    inner *= counted[:, None, :]
     diagonal = torch.diagonal(inner, dim1=1, dim2=2)
-    diagonal.copy_(there)
+    diagonal.copy_(counted)
     scale = inner.abs().sum(dim=2).clamp(min=1).rsqrt()
     inner *= scale[:, :, None]
     inner *= scale[:, None, :]
-    star = there / there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
-    hops[:, 0, 1:] = star
-    hops[:, 1:, 0] = star
-    hops[:, 0, 0] = 1
-    return hops
+    star = counted / counted.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+    propagation[:, 0, 1:] = star
+    propagation[:, 1:, 0] = star
+    propagation[:, 0, 0] = 1
+    return propagation
 
 
-def present_nodes(hops: Hops) -> Tensor:
-    """Return which nodes take part in snapshots made by `join_history`.
+def valid_nodes(propagation: Propagation) -> Tensor:
+    """Tell which nodes take part in snapshots made by `join_history`.
 
     Parameters
     ----------
-    hops : Tensor of shape (..., n_nodes, n_nodes) or PickedHops
+    propagation : Tensor of shape (..., n_nodes, n_nodes) or PickedPropagation
         All zero where a sequence has no snapshot.
 
     Returns
@@ -117,19 +117,21 @@ def present_nodes(hops: Hops) -> Tensor:
     bool Tensor of shape (..., n_nodes)
         The history node takes part wherever there is a snapshot.
     """
-    return hops.present if isinstance(hops, PickedHops) else hops[..., 0, :] != 0
+    if isinstance(propagation, PickedPropagation):
+        return propagation.valid
+    return propagation[..., 0, :] != 0
 
 
 class _EdgeLikelihood(torch.autograd.Function):
     """Likelihood and its gradient in one pass, so that no array over pairs outlives it."""
 
     @staticmethod
-    def forward(ctx: Any, latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
+    def forward(ctx: Any, latents: Tensor, bias: Tensor, propagation: Propagation) -> Tensor:
         n_snapshots, n_neurons, _ = latents.shape
         likelihood, slope_of_bias = latents.new_zeros(2, n_snapshots)
         slope = torch.zeros_like(latents)
-        if isinstance(hops, PickedHops) or 1 + n_neurons >= LARGE:
-            for k, graph in enumerate(hops):
+        if isinstance(propagation, PickedPropagation) or 1 + n_neurons >= LARGE:
+            for k, graph in enumerate(propagation):
                 if graph is not None and graph[0, 0] != 0:
                     likelihood[k], slope_of_bias[k] = _explain_large(
                         latents[k], bias, graph, slope[k]
@@ -139,7 +141,7 @@ class _EdgeLikelihood(torch.autograd.Function):
             for start in range(0, n_snapshots, size):
                 rows = slice(start, start + size)
                 likelihood[rows], slope_of_bias[rows] = _explain(
-                    latents[rows], bias, hops[rows], slope[rows]
+                    latents[rows], bias, propagation[rows], slope[rows]
                 )
         ctx.save_for_backward(slope, slope_of_bias)
         return likelihood
@@ -151,14 +153,14 @@ class _EdgeLikelihood(torch.autograd.Function):
         return slope * given[:, None, None], (slope_of_bias * given).sum(), None
 
 
-def _explain(z: Tensor, bias: Tensor, hops: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the likelihood of some graphs and its slope by the bias; write that by latents."""
-    edges = _edges(hops[:, 1:, 1:])
+def _explain(z: Tensor, bias: Tensor, propagation: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the likelihood of some graphs and its slope by the bias; write that by latents."""
+    edges = _edges(propagation[:, 1:, 1:])
     torch.diagonal(edges, dim1=1, dim2=2).zero_()
-    there = present_nodes(hops)[:, 1:].to(z.dtype)
-    present, absent = _pair_weights(there.sum(dim=1), edges.sum(dim=(1, 2)))
-    weight = edges * (present - absent)[:, None, None]
-    weight += (absent[:, None] * there)[:, :, None] * there[:, None]
+    recorded = valid_nodes(propagation)[:, 1:].to(z.dtype)
+    connected, apart = _pair_weights(recorded.sum(dim=1), edges.sum(dim=(1, 2)))
+    weight = edges * (connected - apart)[:, None, None]
+    weight += (apart[:, None] * recorded)[:, :, None] * recorded[:, None]
     torch.diagonal(weight, dim1=1, dim2=2).zero_()
     fit, error = _compare(torch.baddbmm(bias, z, z.mT), edges)
     torch.bmm(error.mul_(weight), z, out=slope)
@@ -166,20 +168,22 @@ def _explain(z: Tensor, bias: Tensor, hops: Tensor, slope: Tensor) -> tuple[Tens
     return 0.5 * torch.einsum("bij,bij->b", weight, fit), 0.5 * error.sum(dim=(1, 2))
 
 
-def _explain_large(z: Tensor, bias: Tensor, hop: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+def _explain_large(
+    z: Tensor, bias: Tensor, propagation: Tensor, slope: Tensor
+) -> tuple[Tensor, Tensor]:
     """Do what `_explain` does for one large graph, each pair once, some rows at a time."""
     n_neurons = len(z)
-    edges = _edges(hop[1:, 1:]).fill_diagonal_(0)
-    there = present_nodes(hop)[1:].to(z.dtype)
-    present, absent = _pair_weights(there.sum(), edges.sum())
-    is_whole = bool(there.all())
+    edges = _edges(propagation[1:, 1:]).fill_diagonal_(0)
+    recorded = valid_nodes(propagation)[1:].to(z.dtype)
+    connected, apart = _pair_weights(recorded.sum(), edges.sum())
+    is_whole = bool(recorded.all())
     likelihood, slope_of_bias = z.new_zeros(2)
     for start in range(0, n_neurons, _ROWS):
         rows, after = slice(start, start + _ROWS), slice(start, n_neurons)
         first, second, part = z[rows], z[after], edges[rows, after]
-        weight = torch.add(absent, part * (present - absent))
+        weight = torch.add(apart, part * (connected - apart))
         if not is_whole:
-            weight *= there[rows, None] * there[after]
+            weight *= recorded[rows, None] * recorded[after]
         weight[:, : len(first)].triu_(1)
         fit, error = _compare(torch.addmm(bias, first, second.T), part)
         error *= weight
@@ -190,13 +194,13 @@ def _explain_large(z: Tensor, bias: Tensor, hop: Tensor, slope: Tensor) -> tuple
     return likelihood, slope_of_bias
 
 
-def _edges(hops: Tensor) -> Tensor:
+def _edges(propagation: Tensor) -> Tensor:
     """1 where there is an edge or a loop; several times faster than a comparison."""
-    return hops.sign().square_()
+    return propagation.sign().square_()
 
 
 def _pair_weights(n_recorded: Tensor, n_edges: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of present and absent edges, both counted in both directions."""
+    """Weights of pairs with and without an edge, both counted in both directions."""
     n_pairs = n_recorded * (n_recorded - 1)
     # Edges together weigh as much as the pairs without: (a complete graph has none).
     both = (n_edges > 0) & (n_edges < n_pairs)
@@ -213,11 +217,11 @@ def _compare(logits: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
     return fit, edges - chance
 
 
-def edge_likelihood(latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
-    """Log-likelihood of the edges of each snapshot, class-weighted.
+def edge_likelihood(latents: Tensor, bias: Tensor, propagation: Propagation) -> Tensor:
+    """Logarithmic likelihood of the edges of each snapshot, class-weighted.
 
-    A pair of neurons is connected with probability ``sigmoid(z_i . z_j + bias)``. Present
-    and absent edges have the same total weight, and the weights of all pairs sum to their
+    A pair of neurons is connected with probability ``sigmoid(z_i . z_j + bias)``. Pairs
+    with and without an edge have the same total weight, and the weights of all pairs sum to their
     number, so that sparse and dense snapshots count alike; where there are only edges, or
     none, each pair weighs 1.
 
@@ -225,7 +229,7 @@ def edge_likelihood(latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
     ----------
     latents : Tensor of shape (n_snapshots, n_neurons, n_components)
     bias : Tensor of shape ()
-    hops : Tensor of shape (n_snapshots, 1 + n_neurons, 1 + n_neurons) or PickedHops
+    propagation : Tensor of shape (n_snapshots, 1 + n_neurons, 1 + n_neurons) or PickedPropagation
         As `join_history` gives them: an edge is an entry other than zero. Picked ones count
         as many snapshots as there are in all sequences.
 
@@ -234,4 +238,4 @@ def edge_likelihood(latents: Tensor, bias: Tensor, hops: Hops) -> Tensor:
     Tensor of shape (n_snapshots,)
         Sum over the pairs of recorded neurons.
     """
-    return cast(Tensor, _EdgeLikelihood.apply(latents, bias, hops))
+    return cast(Tensor, _EdgeLikelihood.apply(latents, bias, propagation))

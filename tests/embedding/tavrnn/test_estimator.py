@@ -363,7 +363,7 @@ def test_pieces_are_cut_elsewhere_each_epoch_and_weigh_by_their_windows(X):
     read = model._reader.read(X, model.columns_)
     labels = torch.arange(30)
     sequences = [np.arange(30)]
-    data = Snapshots(read.hops, read.features, read.levels, labels, sequences, 8)
+    data = Snapshots(read.propagation, read.features, read.levels, labels, sequences, 8)
     epochs = data.batches(2, torch.device("cpu"), np.random.default_rng(0))
     seen = [list(epochs) for _ in range(4)]
     assert {len(epoch) for epoch in seen} <= {data.n_steps(2), data.n_steps(2) - 1}
@@ -373,10 +373,10 @@ def test_pieces_are_cut_elsewhere_each_epoch_and_weigh_by_their_windows(X):
     ]
     assert any(start != starts[0] for start in starts)
     for inputs, (_, weight) in itertools.chain(*seen):
-        there = inputs["hops"][..., 0, 0] != 0
-        assert (weight[~there] == 0).all()
+        valid = inputs["propagation"][..., 0, 0] != 0
+        assert (weight[~valid] == 0).all()
         assert weight.mean() == pytest.approx(1)
-        assert len(set(weight[there].tolist())) == 1
+        assert len(set(weight[valid].tolist())) == 1
 
 
 @pytest.mark.parametrize(("n_sequences", "length"), [(1, 9), (16, 9), (1, 128), (7, 20)])

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from skneurograph.nn import SnapshotModel, edge_likelihood, join_history
 from skneurograph.nn.tavrnn._cell import SnapshotCell
-from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, walk_snapshots
+from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, run_recurrence
 
 N_TIMES, N_NEURONS, N_FEATURES, N_COMPONENTS, SIZE = 6, 4, 3, 2, 3
 
@@ -25,7 +25,7 @@ def doubles(*shape, grad=False):
     return torch.randn(*shape, dtype=torch.float64, requires_grad=grad)
 
 
-def make_hops(n_times=N_TIMES, n_sequences=2, n_neurons=N_NEURONS, missing=()):
+def make_propagation(n_times=N_TIMES, n_sequences=2, n_neurons=N_NEURONS, missing=()):
     n_snapshots = n_times * n_sequences
     adjacency = doubles(n_snapshots, n_neurons, n_neurons)
     adjacency = (adjacency + adjacency.mT) * (torch.rand_like(adjacency) > 0.4)
@@ -37,12 +37,14 @@ def make_hops(n_times=N_TIMES, n_sequences=2, n_neurons=N_NEURONS, missing=()):
 
 
 def make_inputs(missing=((0, 1), (3, 0), (8, 2)), **shape):
-    hops = make_hops(missing=missing, **shape)
-    there = hops[..., 0, 1:] != 0
-    features = doubles(*hops.shape[:2], hops.shape[2] - 1, N_FEATURES) * there[..., None]
-    levels = doubles(*hops.shape[:2], 1)
-    labels = torch.randint(-1, 2, hops.shape[:2])
-    return hops, features, levels, labels
+    propagation = make_propagation(missing=missing, **shape)
+    valid = propagation[..., 0, 1:] != 0
+    features = (
+        doubles(*propagation.shape[:2], propagation.shape[2] - 1, N_FEATURES) * valid[..., None]
+    )
+    levels = doubles(*propagation.shape[:2], 1)
+    labels = torch.randint(-1, 2, propagation.shape[:2])
+    return propagation, features, levels, labels
 
 
 def make_reliability(n_identities):
@@ -68,13 +70,13 @@ def make_model(n_identities=N_NEURONS, width=3, **options):
 
 def test_neurons_are_normalised_by_degrees_and_the_history_node_hears_all_alike():
     adjacency = torch.tensor([[[9.0, 0.5, 0.0], [0.5, 9.0, -0.2], [0.0, -0.2, 9.0]]])
-    hops = join_history(adjacency, torch.ones(1, 3, dtype=torch.bool))[0]
+    propagation = join_history(adjacency, torch.ones(1, 3, dtype=torch.bool))[0]
     degree = torch.tensor([1.5, 1.7, 1.2])
     expected = torch.tensor([[1.0, 0.5, 0.0], [0.5, 1.0, -0.2], [0.0, -0.2, 1.0]])
     expected = expected / (degree[:, None] * degree).sqrt()
-    torch.testing.assert_close(hops[1:, 1:], expected)
-    torch.testing.assert_close(hops[0], torch.tensor([1.0] + [1 / math.sqrt(3)] * 3))
-    assert torch.equal(hops, hops.T)
+    torch.testing.assert_close(propagation[1:, 1:], expected)
+    torch.testing.assert_close(propagation[0], torch.tensor([1.0] + [1 / math.sqrt(3)] * 3))
+    assert torch.equal(propagation, propagation.T)
 
 
 def test_a_neuron_that_is_not_recorded_has_no_edges_and_changes_no_others():
@@ -88,16 +90,16 @@ def test_a_neuron_that_is_not_recorded_has_no_edges_and_changes_no_others():
     torch.testing.assert_close(whole[[0, 1, 3, 4]][:, [0, 1, 3, 4]], alone)
 
 
-def pairwise_likelihood(latents, bias, hops):
+def pairwise_likelihood(latents, bias, propagation):
     """Pair by pair, from the definition."""
     total = []
-    for z, hop in zip(latents, hops):
-        held = [i for i in range(len(z)) if hop[0, i + 1] != 0]
-        pairs = [(i, j) for i in held for j in held if i < j]
-        n_edges = sum(bool(hop[i + 1, j + 1] != 0) for i, j in pairs)
+    for z, matrix in zip(latents, propagation):
+        recorded = [i for i in range(len(z)) if matrix[0, i + 1] != 0]
+        pairs = [(i, j) for i in recorded for j in recorded if i < j]
+        n_edges = sum(bool(matrix[i + 1, j + 1] != 0) for i, j in pairs)
         snapshot = torch.zeros((), dtype=z.dtype)
         for i, j in pairs:
-            edge = bool(hop[i + 1, j + 1] != 0)
+            edge = bool(matrix[i + 1, j + 1] != 0)
             weight = len(pairs) / (2 * (n_edges if edge else len(pairs) - n_edges))
             if n_edges in (0, len(pairs)):
                 weight = 1.0
@@ -110,10 +112,10 @@ def pairwise_likelihood(latents, bias, hops):
 @pytest.mark.parametrize("block", [1, 10**9])
 def test_the_likelihood_of_edges_is_that_of_a_loop_over_pairs(monkeypatch, block):
     monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._BLOCK_ELEMENTS", block)
-    hops = make_hops(n_sequences=1, missing=((0, 1), (2, 3)))[:, 0]
+    propagation = make_propagation(n_sequences=1, missing=((0, 1), (2, 3)))[:, 0]
     latents, bias = doubles(N_TIMES, N_NEURONS, 2, grad=True), doubles(1, grad=True)[0]
-    expected = pairwise_likelihood(latents, bias, hops)
-    found = edge_likelihood(latents, bias, hops)
+    expected = pairwise_likelihood(latents, bias, propagation)
+    found = edge_likelihood(latents, bias, propagation)
     torch.testing.assert_close(found, expected)
     upstream = doubles(N_TIMES)
     ours = torch.autograd.grad(found, (latents, bias), upstream)
@@ -123,17 +125,17 @@ def test_the_likelihood_of_edges_is_that_of_a_loop_over_pairs(monkeypatch, block
 
 
 def test_gradients_of_the_likelihood_match_finite_differences():
-    hops = make_hops(n_sequences=1, missing=((0, 1),))[:, 0]
+    propagation = make_propagation(n_sequences=1, missing=((0, 1),))[:, 0]
     arguments = (doubles(N_TIMES, N_NEURONS, 2, grad=True), doubles(1, grad=True)[0])
-    assert torch.autograd.gradcheck(lambda z, b: edge_likelihood(z, b, hops), arguments)
+    assert torch.autograd.gradcheck(lambda z, b: edge_likelihood(z, b, propagation), arguments)
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_complete_and_empty_graphs_have_a_finite_likelihood_and_gradient(weight):
     adjacency = torch.full((1, 4, 4), weight)
-    hops = join_history(adjacency, torch.ones(1, 4, dtype=torch.bool))
+    propagation = join_history(adjacency, torch.ones(1, 4, dtype=torch.bool))
     latents = torch.randn(1, 4, 2, requires_grad=True)
-    likelihood = edge_likelihood(latents, torch.zeros(()), hops)
+    likelihood = edge_likelihood(latents, torch.zeros(()), propagation)
     likelihood.sum().backward()
     pairs = torch.triu_indices(4, 4, 1)
     scores = (latents[0] @ latents[0].T)[pairs[0], pairs[1]].detach()
@@ -147,15 +149,15 @@ def test_complete_and_empty_graphs_have_a_finite_likelihood_and_gradient(weight)
 @pytest.mark.parametrize("n_recorded", [0, 1])
 def test_snapshots_of_fewer_than_two_neurons_have_no_pairs(n_recorded):
     recorded = torch.arange(4)[None] < n_recorded
-    hops = join_history(torch.ones(1, 4, 4), recorded)
+    propagation = join_history(torch.ones(1, 4, 4), recorded)
     latents = torch.randn(1, 4, 2, requires_grad=True)
-    likelihood = edge_likelihood(latents, torch.zeros(()), hops)
+    likelihood = edge_likelihood(latents, torch.zeros(()), propagation)
     likelihood.sum().backward()
     assert likelihood.item() == 0
     assert (latents.grad == 0).all()
 
 
-def naive_walk(cell, hops, features, noise):
+def plain_recurrence(cell, propagation, features, noise):
     """One sequence, one node after the other, with gradients by automatic differentiation."""
     n_times, n_nodes, _ = features.shape
     size, width = cell.attention.shape[1], len(cell.age)
@@ -168,10 +170,10 @@ def naive_walk(cell, hops, features, noise):
     h = [torch.zeros(size, dtype=features.dtype)] * n_nodes
     own, means, spreads, latents, befores, attention = [], [], [], [], [], []
     for t in range(n_times):
-        hop = hops[t]
+        step = propagation[t]
 
-        def conv(values, hop=hop):
-            return [sum(hop[i, j] * values[j] for j in range(n_nodes)) for i in range(n_nodes)]
+        def conv(values, step=step):
+            return [sum(step[i, j] * values[j] for j in range(n_nodes)) for i in range(n_nodes)]
 
         befores.append(torch.stack(h))
         x, s = conv(list(features[t])), conv(h)
@@ -190,7 +192,7 @@ def naive_walk(cell, hops, features, noise):
                 on_candidate @ x[i] + bias[3] + candidate_l @ f[i] + r * (candidate @ s[i])
             )
             new = u * h[i] + (1 - u) * n
-            moved.append(new if hop[0, i] != 0 else h[i])
+            moved.append(new if step[0, i] != 0 else h[i])
         own.append(torch.stack(moved))
         ages = range(min(width, t + 1))
         scores = [
@@ -211,27 +213,29 @@ def naive_walk(cell, hops, features, noise):
 @pytest.mark.parametrize("is_drawn", [True, False])
 def test_the_recurrence_and_its_gradient_agree_with_a_plain_loop(n_sequences, width, is_drawn):
     missing = ((0, 1), (3, 0), (4, 2))
-    hops = make_hops(n_sequences=n_sequences, missing=missing)
+    propagation = make_propagation(n_sequences=n_sequences, missing=missing)
     features = doubles(N_TIMES, n_sequences, 1 + N_NEURONS, SIZE, grad=True)
     noise = doubles(N_TIMES, n_sequences, 1 + N_NEURONS, N_COMPONENTS) if is_drawn else None
     cell = SnapshotCell(SIZE, N_COMPONENTS, width).double()
     inputs = [features, *cell.parameters()]
-    found = cell(hops, features, noise)
+    found = cell(propagation, features, noise)
     one_by_one = [
-        naive_walk(cell, hops[:, k], features[:, k], None if noise is None else noise[:, k])
+        plain_recurrence(
+            cell, propagation[:, k], features[:, k], None if noise is None else noise[:, k]
+        )
         for k in range(n_sequences)
     ]
     expected = [torch.stack(parts, dim=1) for parts in zip(*one_by_one)]
-    there = (hops[..., 0, :] != 0)[..., None]
+    valid = (propagation[..., 0, :] != 0)[..., None]
     for k, (ours, theirs) in enumerate(zip(found, expected)):
-        counted = there if k < 3 else 1
+        counted = valid if k < 3 else 1
         torch.testing.assert_close(ours * counted, theirs * counted)
     weights = [doubles(*part.shape) for part in expected[:4]]
 
-    def gradient(walk):
+    def gradient(trajectory):
         total = sum(
-            (w * part * (there if k < 3 else 1)).sum()
-            for k, (w, part) in enumerate(zip(weights, walk[:4]))
+            (w * part * (valid if k < 3 else 1)).sum()
+            for k, (w, part) in enumerate(zip(weights, trajectory[:4]))
         )
         return torch.autograd.grad(total, inputs, allow_unused=True)
 
@@ -247,19 +251,19 @@ def test_the_recurrence_and_its_gradient_agree_with_a_plain_loop(n_sequences, wi
 @pytest.mark.parametrize("is_whole", [True, False])
 def test_gradients_of_the_recurrence_match_finite_differences(n_sequences, width, is_whole):
     n_times, size, d, n_columns = 3, 2, 1, 2 * n_sequences
-    hops = doubles(n_times, n_sequences, 2, 2)
-    hops = hops + hops.mT
-    there = None if is_whole else torch.rand(n_times, n_columns) > 0.3
+    propagation = doubles(n_times, n_sequences, 2, 2)
+    propagation = propagation + propagation.mT
+    valid = None if is_whole else torch.rand(n_times, n_columns) > 0.3
     shapes = [(4 * size, size), (3 * size, size), (2 * d, size), (size, d), (size, 1)]
     shapes += [(2 * size, size), (width,)]
     weights = [doubles(*shape, grad=True) for shape in shapes]
     given = doubles(n_times, 4 * size + 2 * d, n_columns, grad=True)
     noise = doubles(n_times, d, n_columns)
 
-    def walk(given, *weights):
-        return walk_snapshots(hops, given, noise, there, Weights(*weights))[:3]
+    def run(given, *weights):
+        return run_recurrence(propagation, given, noise, valid, Weights(*weights))[:3]
 
-    assert torch.autograd.gradcheck(walk, (given, *weights))
+    assert torch.autograd.gradcheck(run, (given, *weights))
 
 
 def test_every_parameter_of_the_model_is_trained():
@@ -272,8 +276,8 @@ def test_every_parameter_of_the_model_is_trained():
 
 def test_attention_weights_sum_to_one_and_look_back_no_further_than_told():
     for width in (1, 2, 5):
-        hops, features, levels, _ = make_inputs()
-        attention = make_model(width=width).eval().walk(hops, features, levels).attention
+        propagation, features, levels, _ = make_inputs()
+        attention = make_model(width=width).eval().run(propagation, features, levels).attention
         assert attention.shape == (N_TIMES, 2, width)
         torch.testing.assert_close(attention.sum(dim=-1), torch.ones(N_TIMES, 2).double())
         for t in range(min(width, N_TIMES)):
@@ -282,20 +286,20 @@ def test_attention_weights_sum_to_one_and_look_back_no_further_than_told():
 
 def test_states_stay_bounded_over_thousands_of_snapshots():
     model = make_model().eval()
-    hops, features, levels, _ = make_inputs(n_times=2000, n_sequences=1, missing=())
+    propagation, features, levels, _ = make_inputs(n_times=2000, n_sequences=1, missing=())
     with torch.no_grad():
-        walk = model.walk(hops, 10 * features, levels)
-    assert walk.before.abs().max() <= 1
-    assert all(part.isfinite().all() for part in walk)
+        trajectory = model.run(propagation, 10 * features, levels)
+    assert trajectory.before.abs().max() <= 1
+    assert all(part.isfinite().all() for part in trajectory)
 
 
 @pytest.mark.parametrize("n_sequences", [1, 2])
-def test_without_a_gradient_the_walk_is_the_same(n_sequences):
+def test_without_a_gradient_the_trajectory_is_the_same(n_sequences):
     model = make_model().eval()
     inputs = make_inputs(n_sequences=n_sequences, missing=((0, 1), (3, 0)))[:3]
-    kept = model.walk(*inputs)
+    kept = model.run(*inputs)
     with torch.no_grad():
-        found = model.walk(*inputs)
+        found = model.run(*inputs)
     for ours, theirs in zip(found, kept):
         torch.testing.assert_close(ours, theirs.detach(), rtol=0, atol=0)
 
@@ -304,10 +308,10 @@ def test_what_comes_later_changes_nothing_before():
     model = make_model().eval()
     inputs = make_inputs()
     changed = [value.clone() for value in inputs[:3]]
-    changed[0][4:] = make_hops()[4:]
+    changed[0][4:] = make_propagation()[4:]
     changed[1][4:] += 1
     changed[2][4:] -= 1
-    first, second = model.walk(*inputs[:3]), model.walk(*changed)
+    first, second = model.run(*inputs[:3]), model.run(*changed)
     for ours, theirs in zip(first, second):
         torch.testing.assert_close(ours[:4], theirs[:4])
         assert not torch.allclose(ours[4:], theirs[4:])
@@ -315,9 +319,9 @@ def test_what_comes_later_changes_nothing_before():
 
 def test_a_shorter_sequence_beside_a_longer_one_is_as_alone():
     model = make_model().eval()
-    hops, features, levels, labels = make_inputs()
-    alone = [part[:4, 1:] for part in (hops, features, levels, labels)]
-    ended = [part.clone() for part in (hops, features, levels, labels)]
+    propagation, features, levels, labels = make_inputs()
+    alone = [part[:4, 1:] for part in (propagation, features, levels, labels)]
+    ended = [part.clone() for part in (propagation, features, levels, labels)]
     for part in ended:
         part[4:, 1] = 0
     torch.testing.assert_close(model(*ended)[:4, 1:], model(*alone))
@@ -327,34 +331,34 @@ def test_a_shorter_sequence_beside_a_longer_one_is_as_alone():
 @pytest.mark.parametrize("width", [1, 3])
 def test_a_neuron_that_is_never_recorded_changes_nothing(width):
     missing = [(s, 2) for s in range(2 * N_TIMES)]
-    hops, features, levels, labels = make_inputs(missing=missing)
+    propagation, features, levels, labels = make_inputs(missing=missing)
     model = make_model(n_identities=None, width=width).eval()
     kept = [0, 1, 2, 4]
-    narrow = hops[:, :, kept][..., kept]
+    narrow = propagation[:, :, kept][..., kept]
     fewer = (narrow, features[:, :, [0, 1, 3]], levels, labels)
-    torch.testing.assert_close(model(hops, features, levels, labels), model(*fewer))
+    torch.testing.assert_close(model(propagation, features, levels, labels), model(*fewer))
 
 
 @pytest.mark.parametrize("width", [1, 3])
 def test_exchangeable_neurons_in_another_order_are_embedded_in_that_order(width):
-    hops, features, levels, labels = make_inputs()
+    propagation, features, levels, labels = make_inputs()
     model = make_model(n_identities=None, width=width).eval()
     order = torch.tensor([2, 0, 3, 1])
     nodes = torch.cat([torch.zeros(1, dtype=torch.long), 1 + order])
-    turned = (hops[:, :, nodes][..., nodes], features[:, :, order], levels)
-    straight, found = model.walk(hops, features, levels), model.walk(*turned)
+    turned = (propagation[:, :, nodes][..., nodes], features[:, :, order], levels)
+    straight, found = model.run(propagation, features, levels), model.run(*turned)
     torch.testing.assert_close(found.mean, straight.mean[:, :, nodes])
     torch.testing.assert_close(found.before, straight.before[:, :, nodes])
-    torch.testing.assert_close(model(*turned, labels), model(hops, features, levels, labels))
+    torch.testing.assert_close(model(*turned, labels), model(propagation, features, levels, labels))
 
 
 def test_identified_neurons_in_another_order_follow_their_parameters():
-    hops, features, levels, labels = make_inputs()
+    propagation, features, levels, labels = make_inputs()
     model = make_model().eval()
-    expected = model(hops, features, levels, labels)
+    expected = model(propagation, features, levels, labels)
     order = torch.tensor([2, 0, 3, 1])
     nodes = torch.cat([torch.zeros(1, dtype=torch.long), 1 + order])
-    turned = (hops[:, :, nodes][..., nodes], features[:, :, order], levels, labels)
+    turned = (propagation[:, :, nodes][..., nodes], features[:, :, order], levels, labels)
     assert not torch.allclose(model(*turned), expected)
     with torch.no_grad():
         for name in ("gains", "offsets", "joins", "loadings", "baselines", "reliability"):
@@ -363,33 +367,35 @@ def test_identified_neurons_in_another_order_follow_their_parameters():
 
 
 def test_weights_of_the_correlations_reach_the_convolution():
-    hops, features, levels, _ = make_inputs(missing=())
+    propagation, features, levels, _ = make_inputs(missing=())
     model = make_model().eval()
-    other = hops.clone()
+    other = propagation.clone()
     other[..., 1:, 1:] *= 0.5
     assert not torch.allclose(
-        model.walk(hops, features, levels).mean, model.walk(other, features, levels).mean
+        model.run(propagation, features, levels).mean, model.run(other, features, levels).mean
     )
 
 
 def test_the_divergence_is_that_of_normal_distributions():
-    hops, features, levels, _ = make_inputs()
+    propagation, features, levels, _ = make_inputs()
     model = make_model().eval()
-    walk = model.walk(hops, features, levels)
-    expected, raw = model.prior(walk.before).chunk(2, dim=-1)
-    posterior = torch.distributions.Normal(walk.mean, walk.spread)
+    trajectory = model.run(propagation, features, levels)
+    expected, raw = model.prior(trajectory.before).chunk(2, dim=-1)
+    posterior = torch.distributions.Normal(trajectory.mean, trajectory.spread)
     prior = torch.distributions.Normal(expected, F.softplus(raw) + LEAST_SPREAD)
-    there = (hops[..., 0, :] != 0)[..., None]
-    divergence = (torch.distributions.kl_divergence(posterior, prior) * there).sum(dim=(2, 3))
-    torch.testing.assert_close(model.terms(walk, hops, features).divergence, divergence)
+    valid = (propagation[..., 0, :] != 0)[..., None]
+    divergence = (torch.distributions.kl_divergence(posterior, prior) * valid).sum(dim=(2, 3))
+    torch.testing.assert_close(
+        model.terms(trajectory, propagation, features).divergence, divergence
+    )
 
 
 def test_the_divergence_is_divided_by_the_number_of_neurons_once():
-    hops, features, levels, _ = make_inputs(missing=())
+    propagation, features, levels, _ = make_inputs(missing=())
     model = make_model().eval()
-    walk = model.walk(hops, features, levels)
-    terms = model.terms(walk, hops, features)
-    bound = model.bound(walk, hops, features)
+    trajectory = model.run(propagation, features, levels)
+    terms = model.terms(trajectory, propagation, features)
+    bound = model.bound(trajectory, propagation, features)
     parts = terms.edges * 2 / (N_NEURONS - 1) + terms.features
     expected = (parts - terms.divergence) / N_NEURONS
     torch.testing.assert_close(bound, expected)
@@ -429,30 +435,30 @@ def test_nothing_is_read_from_memory_before_it_is_written(n_times, width):
 
 
 def test_activity_is_explained_by_a_gaussian_as_far_as_it_is_reliable():
-    hops, features, levels, _ = make_inputs()
+    propagation, features, levels, _ = make_inputs()
     model = make_model().eval()
-    walk = model.walk(hops, features, levels)
+    trajectory = model.run(propagation, features, levels)
     total = torch.zeros(N_TIMES, 2).double()
     for neuron in range(N_NEURONS):
-        mean = walk.latents[:, :, 0] @ model.loadings[neuron] + model.baselines[neuron]
+        mean = trajectory.latents[:, :, 0] @ model.loadings[neuron] + model.baselines[neuron]
         normal = torch.distributions.Normal(mean, (-model.precision / 2).exp())
         logarithm = normal.log_prob(features[:, :, neuron, 1:]) + 0.5 * math.log(2 * math.pi)
-        held = hops[..., 0, 1 + neuron] != 0
-        total = total + (model.reliability[neuron] * logarithm).sum(dim=-1) * held
-    torch.testing.assert_close(model.terms(walk, hops, features).features, total)
+        recorded = propagation[..., 0, 1 + neuron] != 0
+        total = total + (model.reliability[neuron] * logarithm).sum(dim=-1) * recorded
+    torch.testing.assert_close(model.terms(trajectory, propagation, features).features, total)
 
 
 def test_what_is_not_reliable_is_neither_heard_nor_explained():
-    hops, features, levels, labels = make_inputs()
+    propagation, features, levels, labels = make_inputs()
     model = make_model().eval()
     changed = features.clone()
     changed[..., 2, 1] += 1
     assert not torch.allclose(
-        model(hops, changed, levels, labels), model(hops, features, levels, labels)
+        model(propagation, changed, levels, labels), model(propagation, features, levels, labels)
     )
     model.reliability[2, 0] = 0
     torch.testing.assert_close(
-        model(hops, changed, levels, labels), model(hops, features, levels, labels)
+        model(propagation, changed, levels, labels), model(propagation, features, levels, labels)
     )
 
 
@@ -460,17 +466,17 @@ def test_what_is_not_reliable_is_neither_heard_nor_explained():
 @pytest.mark.parametrize("is_shuffled", [False, True])
 def test_graphs_picked_from_a_stack_are_as_those_side_by_side(width, is_shuffled):
     model = make_model(width=width).eval()
-    hops, *others = make_inputs(n_sequences=3)
+    propagation, *others = make_inputs(n_sequences=3)
     rows = torch.arange(N_TIMES * 3).view(3, N_TIMES).T
     rows = rows.flip(0) if is_shuffled else rows.clone()
-    stack = torch.empty(N_TIMES * 3, *hops.shape[2:]).double()
-    stack[rows] = hops
+    stack = torch.empty(N_TIMES * 3, *propagation.shape[2:]).double()
+    stack[rows] = propagation
     rows[4:, 1] = -1
-    for part in (hops, *others):
+    for part in (propagation, *others):
         part[4:, 1] = 0  # ended
     parameters = list(model.parameters())
     found = []
-    for inputs in ((hops, *others), (stack.expand(N_TIMES, -1, -1, -1), *others, rows)):
+    for inputs in ((propagation, *others), (stack.expand(N_TIMES, -1, -1, -1), *others, rows)):
         loss = model(*inputs)
         gradients = torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
         found.append([loss, *gradients])
@@ -479,14 +485,16 @@ def test_graphs_picked_from_a_stack_are_as_those_side_by_side(width, is_shuffled
 
 @pytest.mark.parametrize("n_rows", [1, 3, 9])
 def test_edges_of_large_graphs_some_rows_at_a_time_are_as_likely(monkeypatch, n_rows):
-    hops = make_hops(n_sequences=1, n_neurons=7, missing=((0, 1), (2, 3), (2, 6)))[:, 0]
-    hops[4:] = 0  # ended
+    propagation = make_propagation(n_sequences=1, n_neurons=7, missing=((0, 1), (2, 3), (2, 6)))[
+        :, 0
+    ]
+    propagation[4:] = 0  # ended
     latents, bias = doubles(N_TIMES, 7, 2, grad=True), doubles(1, grad=True)[0]
     upstream, found = doubles(N_TIMES), []
     monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._ROWS", n_rows)
     for large in (10**9, 1):
         monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots.LARGE", large)
-        likelihood = edge_likelihood(latents, bias, hops)
+        likelihood = edge_likelihood(latents, bias, propagation)
         found.append([likelihood, *torch.autograd.grad(likelihood, (latents, bias), upstream)])
     torch.testing.assert_close(*found)
 
@@ -504,13 +512,13 @@ def test_surprising_edges_have_their_likelihood_in_single_precision():
 
 def test_a_sequence_that_has_ended_has_no_edges_to_explain(monkeypatch):
     monkeypatch.setattr("skneurograph.nn.tavrnn._snapshots._BLOCK_ELEMENTS", 1)
-    hops = make_hops(n_sequences=1)[:, 0]
-    hops[4:] = 0
+    propagation = make_propagation(n_sequences=1)[:, 0]
+    propagation[4:] = 0
     latents = doubles(N_TIMES, N_NEURONS, 2, grad=True)
-    likelihood = edge_likelihood(latents, torch.zeros(()).double(), hops)
+    likelihood = edge_likelihood(latents, torch.zeros(()).double(), propagation)
     likelihood.sum().backward()
     assert (likelihood[4:] == 0).all()
     assert (latents.grad[4:] == 0).all()
     torch.testing.assert_close(
-        likelihood[:4], edge_likelihood(latents[:4], torch.zeros(()).double(), hops[:4])
+        likelihood[:4], edge_likelihood(latents[:4], torch.zeros(()).double(), propagation[:4])
     )
