@@ -80,9 +80,9 @@ class FrameScaler:
             raise ValueError("X: no neuron is recorded in any window, every value is NaN")
         self.mean = np.divide(sums, total, out=np.zeros(n_neurons), where=recorded)
         for part, rows in _parts(windows):
-            present, frames = _separate(part)
-            centred = np.where(present[:, :, None], frames - self.mean[:, None], 0)
-            squares += (present * weight[rows, None] * (centred**2).mean(axis=2)).sum(axis=0)
+            is_recorded, frames = _separate(part)
+            centred = np.where(is_recorded[:, :, None], frames - self.mean[:, None], 0)
+            squares += (is_recorded * weight[rows, None] * (centred**2).mean(axis=2)).sum(axis=0)
             largest = np.maximum(largest, np.abs(centred).max(axis=(0, 2)))
         variance = np.divide(squares, total, out=np.zeros(n_neurons), where=recorded)
         precision = np.float32 if windows.dtype == np.float32 else np.float64

@@ -63,15 +63,15 @@ class SharedGraph:
     ----------
     affinity : Tensor of shape (n_members, n_neurons, n_neurons)
         Non-negative, zero on the diagonal.
-    present : Tensor of shape (n_members or 1, n_windows, n_neurons)
+    recorded : Tensor of shape (n_members or 1, n_windows, n_neurons)
         One for recorded neurons, else zero.
     norm : Tensor of shape (n_members, n_windows, n_neurons)
         Denominator ``d`` of each receiver.
     """
 
-    def __init__(self, affinity: Tensor, present: Tensor, norm: Tensor) -> None:
+    def __init__(self, affinity: Tensor, recorded: Tensor, norm: Tensor) -> None:
         self.affinity = affinity
-        self.present = present
+        self.recorded = recorded
         self.norm = norm
         # Multiplying by the inverse is cheaper than dividing, above all backwards.
         self.scale = norm.reciprocal()
@@ -80,7 +80,7 @@ class SharedGraph:
     def send(self, values: Tensor) -> Tensor:
         """Compute for each receiver the weighted sum of its senders' values."""
         n_members, n_windows, n_neurons, n_features = values.shape
-        sent = values * self.present[..., None]
+        sent = values * self.recorded[..., None]
         # One product per member over all windows: a broadcast product would copy the
         # affinity for each window.
         side_by_side = sent.transpose(1, 2).reshape(n_members, n_neurons, -1)
@@ -95,14 +95,14 @@ class SharedGraph:
         """
         if self._busy is None:
             self._busy = self._senders()
-        rows, affinity, present, scale = self._busy
+        rows, affinity, recorded, scale = self._busy
         # Far faster than a gather, which wants an index for each number.
         chosen = features.flatten(0, 1).index_select(0, rows.flatten())
         values = sent(chosen.unflatten(0, rows.shape))
-        if present is None or scale is None:
+        if recorded is None or scale is None:
             total = torch.baddbmm(own.flatten(2), affinity, values.flatten(2))
             return total.view(own.shape)
-        total = torch.bmm(affinity, (values * present).flatten(2))
+        total = torch.bmm(affinity, (values * recorded).flatten(2))
         return torch.addcmul(own, total.view(own.shape), scale)
 
     def _senders(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
@@ -112,29 +112,29 @@ class SharedGraph:
         alike: then they are in the affinities.
         """
         n_members, n_neurons = self.affinity.shape[:2]
-        present = self.present.expand(n_members, -1, -1).transpose(1, 2)
-        sends = present.amax(dim=2) > 0
+        recorded = self.recorded.expand(n_members, -1, -1).transpose(1, 2)
+        sends = recorded.amax(dim=2) > 0
         n_rows = max(1, int(sends.sum(dim=1).max()))
         rows = sends.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :n_rows]
         affinity = self.affinity.gather(2, rows[:, None].expand(-1, n_neurons, -1))
-        present = present.gather(1, rows[:, :, None].expand(-1, -1, present.shape[2]))
+        recorded = recorded.gather(1, rows[:, :, None].expand(-1, -1, recorded.shape[2]))
         scale = self.scale.transpose(1, 2)
         first = torch.arange(n_members, device=rows.device)[:, None] * n_neurons
-        if bool((present == present[:, :, :1]).all()):
-            affinity = affinity * scale[:, :, :1] * present[:, :, 0][:, None]
+        if bool((recorded == recorded[:, :, :1]).all()):
+            affinity = affinity * scale[:, :, :1] * recorded[:, :, 0][:, None]
             return rows + first, affinity, None, None
-        return rows + first, affinity, present[..., None], scale[..., None]
+        return rows + first, affinity, recorded[..., None], scale[..., None]
 
     def narrow(self, n_windows: int) -> SharedGraph:
-        """Return the graph of the first windows."""
-        first = SharedGraph(self.affinity, self.present[:, :n_windows], self.norm[:, :n_windows])
+        """Give the graph of the first windows."""
+        first = SharedGraph(self.affinity, self.recorded[:, :n_windows], self.norm[:, :n_windows])
         if self._busy is not None and self._busy[2] is None:
             first._busy = self._busy
         return first
 
     def dense(self) -> Tensor:
-        """Return the weights, (n_members, n_windows, n_receivers, n_senders)."""
-        weights = self.affinity[:, None] * self.present[:, :, None, :]
+        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        weights = self.affinity[:, None] * self.recorded[:, :, None, :]
         return weights * self.scale[..., None]
 
 
@@ -232,17 +232,17 @@ class IdentityEdges(nn.Module):
         queries, keys = look_up(self.table, identities).chunk(2, dim=-1)
         scores = queries @ keys.transpose(-1, -2) / math.sqrt(keys.shape[-1])
         itself = _diagonal(encodings)
-        present = recorded.to(scores.dtype)
+        weight = recorded.to(scores.dtype)
         if self.activation == "sigmoid":
             affinity = torch.sigmoid(scores).masked_fill(itself, 0)
-            n_senders = present.sum(dim=-1, keepdim=True) - present
-            return SharedGraph(affinity, present, n_senders.clamp(min=1))
+            n_senders = weight.sum(dim=-1, keepdim=True) - weight
+            return SharedGraph(affinity, weight, n_senders.clamp(min=1))
         scores = scores.masked_fill(itself, torch.finfo(scores.dtype).min)
         # The maximum cancels in the ratio, so it needs no gradient.
         affinity = torch.exp(scores - scores.amax(dim=-1, keepdim=True).detach())
         affinity = affinity.masked_fill(itself, 0)
-        norm = present @ affinity.transpose(-1, -2)
-        return SharedGraph(affinity, present, norm.clamp(min=torch.finfo(scores.dtype).tiny))
+        norm = weight @ affinity.transpose(-1, -2)
+        return SharedGraph(affinity, weight, norm.clamp(min=torch.finfo(scores.dtype).tiny))
 
 
 def _diagonal(encodings: Tensor) -> Tensor:

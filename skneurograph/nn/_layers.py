@@ -181,17 +181,17 @@ class Pooling(nn.Module):
         -------
         Tensor of shape (n_members, n_windows, n_outputs)
         """
-        present = recorded.to(features.dtype)
+        weight = recorded.to(features.dtype)
         if self.kind == "concat":
             slots = features.new_zeros(*features.shape[:2], self.n_identities, features.shape[-1])
-            return slots.index_add(2, identities, features * present[..., None]).flatten(2)
+            return slots.index_add(2, identities, features * weight[..., None]).flatten(2)
         if self.kind == "attention":
             floor = torch.finfo(features.dtype).min
             score = self.score(features)[..., 0].masked_fill(~recorded, floor)
-            present = present * F.softmax(score, dim=-1)
+            weight = weight * F.softmax(score, dim=-1)
         else:
-            present = present / present.sum(dim=-1, keepdim=True).clamp(min=1)
-        return ((present * self.scale)[..., None, :] @ features)[..., 0, :]
+            weight = weight / weight.sum(dim=-1, keepdim=True).clamp(min=1)
+        return ((weight * self.scale)[..., None, :] @ features)[..., 0, :]
 
 
 class Standardised(nn.Module):

@@ -127,9 +127,9 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
     """Decode with loops over members, windows and recorded neurons only."""
     outputs = torch.zeros(module.n_members, len(windows), 2, dtype=windows.dtype)
     for m, w in itertools.product(range(module.n_members), range(len(windows))):
-        present = [i for i in range(windows.shape[1]) if not windows[w, i].isnan().any()]
+        recorded = [i for i in range(windows.shape[1]) if not windows[w, i].isnan().any()]
         h = {}
-        for i in present:
+        for i in recorded:
             faded = windows[w, i] * torch.exp(torch.tensor([-2.0, -1.0, 0.0]).double() / 2)
             encoded = faded @ module.encoder.weight[m] + module.encoder.bias[m, 0]
             identity = int(module.identities[i])
@@ -139,8 +139,8 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
             h[i] = torch.relu(encoded)
         size = module.encoder.weight.shape[-1]
         weights = {}
-        for i in present:
-            senders = [j for j in present if j != i]
+        for i in recorded:
+            senders = [j for j in recorded if j != i]
             scores = []
             for j in senders:
                 if edge_model == "identity":
@@ -167,7 +167,7 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
             weights[i] = dict(zip(senders, gates))
         for own, sent in zip(module.own, module.sent):
             updated = {}
-            for i in present:
+            for i in recorded:
                 message = sum(
                     (a * (h[j] @ sent.weight[m]) for j, a in weights.get(i, {}).items()),
                     torch.zeros(size, dtype=windows.dtype),
@@ -175,7 +175,7 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
                 update = torch.relu(h[i] @ own.weight[m] + own.bias[m, 0] + message)
                 updated[i] = h[i] + update
             h = updated
-        stacked = torch.stack([h[i] for i in present])
+        stacked = torch.stack([h[i] for i in recorded])
         if pooling == "mean":
             pooled = stacked.mean(0) * windows.shape[1] ** 0.5
         elif pooling == "attention":
@@ -183,7 +183,7 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
             pooled = (torch.softmax(score, 0) * stacked).sum(0) * windows.shape[1] ** 0.5
         else:
             pooled = torch.zeros(windows.shape[1], size, dtype=windows.dtype)
-            pooled[present] = stacked
+            pooled[recorded] = stacked
             pooled = pooled.flatten()
         outputs[m, w] = pooled @ module.readout.weight[m] + module.readout.bias[m, 0]
     return outputs

@@ -101,8 +101,8 @@ class PairEncoder(nn.Module):
         else:
             pairs = pair_features(frames.flatten(2), neighbors, frames.shape[2])
             edges = self.first(self.embed(pairs))
-        present = valid.to(edges.dtype)
-        share = present / present.sum(dim=2, keepdim=True).clamp(min=1)
+        weight = valid.to(edges.dtype)
+        share = weight / weight.sum(dim=2, keepdim=True).clamp(min=1)
         met = self.node(torch.matmul(share[:, :, None], edges)[:, :, 0])
         again = pair_features(met, neighbors)[:, :, :, 0]
         edges = self.second(torch.cat([again, edges], dim=-1))
@@ -174,8 +174,8 @@ class FactorizedEncoder(nn.Module):
         flat = frames.flatten(2)
         encoded = self.embed(flat if self.kind == "mlp" else frames)
         both = torch.cat([flat, encoded], dim=-1)
-        present = valid.to(both.dtype)
-        share = present / present.sum(dim=2, keepdim=True).clamp(min=1)
+        weight = valid.to(both.dtype)
+        share = weight / weight.sum(dim=2, keepdim=True).clamp(min=1)
         heard = sum_of_rectified(share, self.receiver(both), self.sender(both), neighbors)
         met = self.node(torch.cat([encoded, heard], dim=-1))
         return self.pairs(torch.cat([both, met], dim=-1), neighbors)
