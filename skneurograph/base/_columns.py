@@ -35,7 +35,7 @@ class Columns:
         return None if len(self.recorded) == self.n_neurons else self.recorded
 
     def choose(self, windows: NDArray) -> NDArray[np.intp] | None:
-        """Give the columns that prediction reads from these windows; None if these are all."""
+        """Return the columns that prediction reads from these windows; None if these are all."""
         return self.trained
 
     def largest_layer(self, estimator: Any) -> int:
@@ -44,7 +44,7 @@ class Columns:
         return int(estimator.n_members * per_member)
 
     def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
-        """Give what the module has to be told of such columns, beside the windows."""
+        """Return what the module has to be told of such columns, beside the windows."""
         return ()
 
 
@@ -91,7 +91,7 @@ class Identities(Columns):
         return (self.labels < 0) & ~self.anonymous
 
     def choose(self, windows: NDArray) -> NDArray[np.intp] | None:
-        """Give the columns that prediction reads from these windows; None if these are all.
+        """Return the columns that prediction reads from these windows; None if these are all.
 
         A column that no training window held is read all the same if its identity was
         trained in another column, or if it is anonymous and so as good as any other. An
@@ -110,7 +110,7 @@ class Identities(Columns):
         return max(super().largest_layer(estimator), estimator.n_members * self.n_neurons**2)
 
     def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
-        """Give the identities of other columns than those of training."""
+        """Return the identities of other columns than those of training."""
         if columns is None or columns is self.recorded:
             return ()
         device = next(module.parameters()).device

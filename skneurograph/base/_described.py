@@ -76,7 +76,7 @@ def described(
 
 
 def _defaults(cls: type) -> dict[str, Any]:
-    """Give the parameters of a class with their defaults, in the order of its signature."""
+    """Return the parameters of a class with their defaults, in the order of its signature."""
     signature = inspect.signature(cls)
     return {name: parameter.default for name, parameter in signature.parameters.items()}
 

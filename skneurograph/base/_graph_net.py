@@ -72,7 +72,7 @@ class GraphNet:
         )
 
     def _read_identities(self, split: TrainingSplit, kind: type[_Identities]) -> _Identities:
-        """Give the identities of the columns, if graphs of so many fit in memory."""
+        """Return the identities of the columns, if graphs of so many fit in memory."""
         if self.n_rounds:
             self._require_memory(split.train.windows)
         columns = kind(self.identities, split.columns, self.n_features_in_)

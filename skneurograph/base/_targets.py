@@ -38,7 +38,7 @@ class Target(Protocol):
     def encode(
         self, y: NDArray, weight: NDArray[np.float64]
     ) -> tuple[NDArray, NDArray[np.float64]]:
-        """Give what the loss reads, and the weight of each window."""
+        """Return what the loss reads, and the weight of each window."""
 
 
 class Continuous:
@@ -104,5 +104,5 @@ class NoTarget:
     def encode(
         self, y: NDArray, weight: NDArray[np.float64]
     ) -> tuple[NDArray, NDArray[np.float64]]:
-        """Give what the loss ignores."""
+        """Return what the loss ignores."""
         return y, weight

@@ -85,17 +85,17 @@ class Labels:
     def encode(
         self, y: NDArray, weight: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Give the number of each label's class, and weights that count that of the class."""
+        """Return the number of each label's class, and weights that count that of the class."""
         encoded = np.searchsorted(self.classes, y).astype(np.int64)
         return encoded, weight * self._weights[encoded]
 
     def decode(self, probabilities: NDArray[np.floating]) -> NDArray:
-        """Give the most probable label of each window."""
+        """Return the most probable label of each window."""
         return self.classes[probabilities.argmax(axis=1)]
 
 
 def _weight_of_classes(given: dict[Any, float], classes: NDArray) -> NDArray[np.float64]:
-    """Give the weight of each class, and say which of them make no sense."""
+    """Return the weight of each class, and say which of them make no sense."""
     weights: dict[Any, Any] = {
         (key.decode() if isinstance(key, bytes) else key): value for key, value in given.items()
     }

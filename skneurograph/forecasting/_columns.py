@@ -46,7 +46,7 @@ class ForecastIdentities(Identities):
     start: LinearStart | None = None
 
     def choose(self, windows: NDArray) -> NDArray[np.intp] | None:
-        """Give the columns that are forecast from these windows; None if these are all."""
+        """Return the columns that are forecast from these windows; None if these are all."""
         if self.start is None:
             return self.trained
         recorded = ~np.isnan(windows).any(axis=2).all(axis=0)
@@ -57,7 +57,7 @@ class ForecastIdentities(Identities):
     def inputs(
         self, columns: NDArray[np.intp] | None, module: nn.Module
     ) -> tuple[NeuronDynamics, ...]:
-        """Give the linear dynamics of other columns than those of training."""
+        """Return the linear dynamics of other columns than those of training."""
         if columns is None or columns is self.recorded or self.start is None:
             return ()
         labels = np.where(self.untrained, SILENT, self.labels)[columns]

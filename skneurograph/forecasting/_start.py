@@ -81,7 +81,7 @@ class LinearStart:
             self._coupling[np.ix_(columns[named], columns[named])] = coupling
 
     def dynamics(self, columns: NDArray[np.intp], identities: NDArray[np.intp]) -> NeuronDynamics:
-        """Give what a module is told of these columns."""
+        """Return what a module is told of these columns."""
         scaler, coupling = self._scaler, self._coupling
         given = (
             scaler.mean[columns],

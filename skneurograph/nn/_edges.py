@@ -126,14 +126,14 @@ class SharedGraph:
         return rows + first, affinity, recorded[..., None], scale[..., None]
 
     def narrow(self, n_windows: int) -> SharedGraph:
-        """Give the graph of the first windows."""
+        """Return the graph of the first windows."""
         first = SharedGraph(self.affinity, self.recorded[:, :n_windows], self.norm[:, :n_windows])
         if self._busy is not None and self._busy[2] is None:
             first._busy = self._busy
         return first
 
     def dense(self) -> Tensor:
-        """Give the weights, (n_members, n_windows, n_receivers, n_senders)."""
+        """Return the weights, (n_members, n_windows, n_receivers, n_senders)."""
         weights = self.affinity[:, None] * self.recorded[:, :, None, :]
         return weights * self.scale[..., None]
 

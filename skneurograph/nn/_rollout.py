@@ -277,7 +277,7 @@ class RolloutModel(nn.Module):
         return torch.where(moves[:, None], frames, 0), recorded & moves
 
     def level(self, frames: Tensor, dynamics: NeuronDynamics) -> Tensor:
-        """Give the level of standardised frames that they are read relative to."""
+        """Return the level of standardised frames that they are read relative to."""
         mean = frames.mean(dim=-1)
         within = torch.minimum(torch.maximum(mean, dynamics.low), dynamics.high)
         return mean - self.reversion * within
@@ -339,7 +339,7 @@ class PerceptronRollout(RolloutModel):
     def begin(
         self, frames: Tensor, senders: Tensor, dynamics: NeuronDynamics
     ) -> tuple[Tensor, Tensor]:
-        """Give the last frames; see `RolloutModel.begin`."""
+        """Return the last frames; see `RolloutModel.begin`."""
         return frames[..., -self.n_lags :], senders.to(frames.dtype)[..., None]
 
     def change(self, state: tuple[Tensor, Tensor]) -> Tensor:

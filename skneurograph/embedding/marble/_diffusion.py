@@ -34,7 +34,7 @@ def transition_matrix(adjacency: csr_array) -> csr_array:
 
 
 def inflow(transition: Transition, signal: Array, times: Sequence[float]) -> list[Array]:
-    """Give what flows into a point from its neighbours until each of some times.
+    """Return what flows into a point from its neighbours until each of some times.
 
     A point that diffusion started with ``v`` has, after the time t,
     ``exp(-t) v + P integral_0^t exp(-(t - s)) x(s) ds`` where ``x(s)`` is the diffused signal of
@@ -100,7 +100,7 @@ def _coefficients(time: float) -> Array:
 def _chebyshev_sums(
     transition: Transition, signal: Array, coefficients: Sequence[Array]
 ) -> list[Array]:
-    """Give ``sum_k c_k T_k(P) signal`` for several series at once."""
+    """Return ``sum_k c_k T_k(P) signal`` for several series at once."""
     kept = [_truncated(series) for series in coefficients]
     before, now = signal, transition(signal)
     sums = [series[0] * before for series in kept]

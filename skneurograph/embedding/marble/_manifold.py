@@ -57,7 +57,7 @@ class FlowTerms:
     bases: Array | None
 
     def in_state_space(self) -> list[Array]:
-        """Give the tensors in the axes of the state space, whatever the bases."""
+        """Return the tensors in the axes of the state space, whatever the bases."""
         if self.bases is None:
             return self.tensors
         turned = []
@@ -104,7 +104,7 @@ class Manifold:
         self.forget_edges()
 
     def diffuse(self, times: list[float], order: int) -> list[_Fields]:
-        """Give the flow over the states after each of some times."""
+        """Return the flow over the states after each of some times."""
         transition = self.graph.transition
         around = self._around_states()
         vectors = self._tangent(self._vectors, self._bases)

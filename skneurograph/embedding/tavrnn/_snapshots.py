@@ -68,7 +68,7 @@ def split_windows(
 
 
 def snapshot_columns(windows: NDArray | LazyWindows) -> NDArray[np.intp]:
-    """Give the neurons that are recorded in some window."""
+    """Return the neurons that are recorded in some window."""
     found = np.zeros(windows.shape[1], dtype=bool)
     for _, _, _, recorded in split_windows(windows, np.arange(windows.shape[1])):
         found |= recorded.any(axis=0)

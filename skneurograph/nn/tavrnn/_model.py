@@ -198,7 +198,7 @@ class SnapshotModel(nn.Module):
         features: Tensor,
         kl_weight: float = 1.0,
     ) -> Tensor:
-        """Give the evidence lower bound of each snapshot per recorded neuron.
+        """Return the evidence lower bound of each snapshot per recorded neuron.
 
         The pairs of a neuron count together as one observation: each of its edges is as
         likely as their (class-weighted) geometric mean. Correlations of some frames are
@@ -227,7 +227,7 @@ class SnapshotModel(nn.Module):
     def terms(
         self, trajectory: Trajectory, propagation: Propagation, features: Tensor
     ) -> SnapshotTerms:
-        """Give the parts of the bound.
+        """Return the parts of the bound.
 
         Parameters
         ----------

@@ -36,7 +36,7 @@ def propagate(values: Tensor, matrix: Tensor, out: Tensor) -> Tensor:
 
 
 def propagation_of_steps(propagation: Tensor) -> tuple[Tensor, ...]:
-    """Give the propagation of each step, one matrix if there is a single sequence."""
+    """Return the propagation of each step, one matrix if there is a single sequence."""
     return (propagation[:, 0] if propagation.shape[1] == 1 else propagation).unbind()
 
 

@@ -154,7 +154,7 @@ class _EdgeLikelihood(torch.autograd.Function):
 
 
 def _explain(z: Tensor, bias: Tensor, propagation: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the likelihood of some graphs and its slope by the bias; write that by latents."""
+    """Return the likelihood of some graphs and its slope by the bias; write that by latents."""
     edges = _edges(propagation[:, 1:, 1:])
     torch.diagonal(edges, dim1=1, dim2=2).zero_()
     recorded = valid_nodes(propagation)[:, 1:].to(z.dtype)
