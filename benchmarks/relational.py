@@ -59,7 +59,7 @@ def training_step(form: str, n_neurons: int) -> Callable[[], None]:
         encoder="mlp",
         decoder="mlp",
         message="mlp" if form == "mlp" else "factorized",
-        n_prediction_steps=10,
+        horizon=10,
         n_lags=1,
         n_burn_in=0,
         edge_prior=0.5,

@@ -44,7 +44,7 @@ methods = {
     "VAR, lasso": VARGraph(penalty="lasso", strength="coefficient"),
     "VAR, lasso, Granger": VARGraph(penalty="lasso", strength="granger"),
     "neural relational": RelationalGraph(
-        n_lags=2, n_prediction_steps=5, n_neighbors=16, hidden_size=32, max_epochs=4, random_state=0
+        n_lags=2, horizon=5, n_neighbors=16, hidden_size=32, max_epochs=4, random_state=0
     ),
 }
 

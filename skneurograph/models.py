@@ -162,7 +162,7 @@ def _regressors(neurons: Iterable[str] | None, graph_parameters: dict[str, Any])
 def _forecasters(graph_parameters: dict[str, Any]) -> _Models:
     return {
         "persistence": lambda: forecasting.PersistenceForecaster(),
-        "ar": lambda: forecasting.VARForecaster(order=0),
+        "ar": lambda: forecasting.VARForecaster(n_lags=0),
         "var": lambda: forecasting.VARForecaster(),
         "mlp": lambda: forecasting.MLPForecaster(),
         "recurrent": lambda: forecasting.RecurrentForecaster(),

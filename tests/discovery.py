@@ -13,7 +13,7 @@ CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 # Rollouts over many pairs take long, and no check asks how well they learnt.
 CHEAPER = {
     "MARBLE": {"max_epochs": 3},
-    "RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "n_prediction_steps": 3},
+    "RelationalGraph": {"max_epochs": 2, "hidden_size": 8, "horizon": 3},
     "TAVRNN": {"max_epochs": 2, "hidden_size": 8, "n_components": 3},
 }
 

@@ -18,9 +18,9 @@ def test_every_column_reaches_the_estimator_and_there_are_pairs(n_columns):
 
 
 def test_the_adapter_has_the_name_and_parameters_of_the_estimator():
-    estimator = folded(VARGraph(order=2))
+    estimator = folded(VARGraph(n_lags=2))
     assert type(estimator).__name__ == "VARGraph"
-    assert estimator.get_params() == VARGraph(order=2).get_params()
+    assert estimator.get_params() == VARGraph(n_lags=2).get_params()
 
 
 class Forgetful(VARGraph):

@@ -85,7 +85,7 @@ class GraphNet:
         return columns
 
     def _build_decoder(
-        self, n_outputs: int, decay: float | None, neuron_dropout: float
+        self, n_outputs: int, time_constant: float | None, neuron_dropout: float
     ) -> GraphDecoder:
         labels = self._columns.labels
         return GraphDecoder(
@@ -93,7 +93,7 @@ class GraphNet:
             n_outputs,
             torch.from_numpy(labels[self._columns.recorded]),
             n_members=self.n_members,
-            decay=decay,
+            time_constant=time_constant,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
             edge_model=self._edge_model(labels),

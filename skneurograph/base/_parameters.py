@@ -92,7 +92,7 @@ SHARED = {
         ["random_state"],
     ),
     "verbose": Entry("int", "1 shows a progress bar, 2 the losses of every epoch.", ["verbose"]),
-    "columns_": Entry("ndarray of int", "Neurons that some training window holds."),
+    "recorded_neurons_": Entry("ndarray of int", "Neurons that some training window holds."),
     "net_": Entry("skorch.NeuralNet", "The trained net, with its history."),
     "n_epochs_": Entry("int", "Epochs trained."),
     "interrupted_": Entry(

@@ -57,7 +57,7 @@ def make_worms(
     recorded_fraction: float = 0.8,
     identified_fraction: float = 0.8,
     individual_variation: float = 0.2,
-    calcium_decay: float = 1.0,
+    calcium_time_constant: float = 1.0,
     bleaching: float = 0.3,
     noise: float = 0.05,
     random_state: int | np.random.RandomState | None = None,
@@ -89,7 +89,7 @@ def make_worms(
         How much organisms differ, from 0 to 1: standard deviation of the logarithm of
         each weight and of the undulation frequency, and likewise for the inputs. Near 1
         an organism may lack a behaviour.
-    calcium_decay : float, default=1.0
+    calcium_time_constant : float, default=1.0
         Time constant of the calcium indicator in seconds.
     bleaching : float, default=0.3
         Fraction of the fluorescence lost, exponentially, by the end of the recording.
@@ -157,7 +157,7 @@ def make_worms(
     recorded_fraction = number("recorded_fraction", recorded_fraction, 0, 1, above=True)
     identified_fraction = number("identified_fraction", identified_fraction, 0, 1, above=True)
     variation = number("individual_variation", individual_variation, 0, 1)
-    calcium_decay = number("calcium_decay", calcium_decay, 0, above=True)
+    calcium_time_constant = number("calcium_time_constant", calcium_time_constant, 0, above=True)
     bleaching = number("bleaching", bleaching, 0, 0.99)
     noise = number("noise", noise, 0, 1)
     n_times = round(duration * sampling_rate)
@@ -170,7 +170,7 @@ def make_worms(
     classes = np.array([f"S{1 + i // 2:02d}" for i in range(n_neurons)])
     neurons = np.array([f"{name}{'LR'[i % 2]}" for i, name in enumerate(classes)])
     graph = draw_connectome(n_neurons, edge_probability, rng)
-    worms = WormModel(graph, n_organisms, variation, calcium_decay, rng)
+    worms = WormModel(graph, n_organisms, variation, calcium_time_constant, rng)
     calcium, command, phase = worms.run(n_times, sampling_rate)
     fluorescence = _fluorescence(calcium, bleaching, noise, rng)
     behavior = _behavior(command)

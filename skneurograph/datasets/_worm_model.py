@@ -78,7 +78,7 @@ class WormModel:
         Number of organisms.
     variation : float
         How much they differ.
-    calcium_decay : float
+    calcium_time_constant : float
         Time constant of the indicator in seconds.
     rng : Generator
         Source of the differences and of the fluctuations.
@@ -89,12 +89,12 @@ class WormModel:
         graph: NDArray[np.float64],
         n_organisms: int,
         variation: float,
-        calcium_decay: float,
+        calcium_time_constant: float,
         rng: np.random.Generator,
     ) -> None:
         n_neurons = len(graph)
         self._rng = rng
-        self._calcium_decay = calcium_decay
+        self._calcium_time_constant = calcium_time_constant
         self._pool = pools(n_neurons)
         differ = rng.standard_normal((n_organisms, n_neurons, n_neurons))
         self._weights = graph * np.exp(variation * differ)
@@ -180,7 +180,7 @@ class WormModel:
         )
         _relax(state["fatigue"], self._fatigue * rate, step / self._recovery)
         seen = (1 + np.tanh(x + self._hiding * state["private"])) / 2
-        _relax(state["calcium"], seen, step / self._calcium_decay)
+        _relax(state["calcium"], seen, step / self._calcium_time_constant)
         _relax(x, drive, step / _MEMBRANE)
 
     def _fluctuate(self, value: NDArray[np.float64], steps: float) -> None:

@@ -84,7 +84,7 @@ class Decoder(NetEstimator, ABC):
             split.train.windows, self.batch_size, type(self).__name__
         )
         self._target = self._learn_target(split)
-        self.columns_ = split.columns
+        self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
         self._window_size = self._columns.largest_layer(self)
         data = split.encoded(self._target, self._columns.trained)

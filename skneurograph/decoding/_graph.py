@@ -29,7 +29,7 @@ WANG_2021: MappingProxyType[str, Any] = MappingProxyType(
         "hidden_size": 12,
         "n_rounds": 1,
         "n_members": 1,
-        "decay": None,
+        "time_constant": None,
         "dropout": 0.0,
         "neuron_dropout": 0.0,
         "weight_decay": 0.0,
@@ -51,7 +51,7 @@ class _GraphDecoder(GraphNet, Decoder):
         return self._read_identities(split, Identities)
 
     def _build(self, n_outputs: int) -> GraphDecoder:
-        return self._build_decoder(n_outputs, self.decay, self.neuron_dropout)
+        return self._build_decoder(n_outputs, self.time_constant, self.neuron_dropout)
 
     def _keep(self, split: TrainingSplit) -> None:
         self._keep_graph(split.train.windows)
@@ -70,7 +70,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
     ----------
     classes_
     graph_
-    columns_
+    recorded_neurons_
     net_
     n_epochs_
     interrupted_
@@ -110,7 +110,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
-        decay: float | None = 6.0,
+        time_constant: float | None = 6.0,
         n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
@@ -133,7 +133,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
-        self.decay = decay
+        self.time_constant = time_constant
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
@@ -164,7 +164,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
     ----------
     y_mean_, y_scale_
     graph_
-    columns_
+    recorded_neurons_
     net_
     n_epochs_
     interrupted_
@@ -204,7 +204,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
-        decay: float | None = 6.0,
+        time_constant: float | None = 6.0,
         n_members: int = 3,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
@@ -225,7 +225,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
-        self.decay = decay
+        self.time_constant = time_constant
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout

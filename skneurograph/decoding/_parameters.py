@@ -17,10 +17,10 @@ DECODING = {
         generalises better than reading all neurons; None reads them all.""",
         [None, Interval(Integral, 1, None, closed="left")],
     ),
-    "decay": Entry(
+    "time_constant": Entry(
         "float or None",
-        """Frames are scaled by ``exp(-age / decay)``, age in frames before the last, so that
-        long windows do not overfit. None keeps them as they are.""",
+        """Frames are scaled by ``exp(-age / time_constant)``, age in frames before the last, so
+        that long windows do not overfit. None keeps them as they are.""",
         [None, Interval(Real, 0, None, closed="neither")],
     ),
     "label_smoothing": Entry(
@@ -40,7 +40,7 @@ DECODING = {
         """Mean and standard deviation of the training targets; zero where a target is
         constant.""",
     ),
-    "columns_": Entry(
+    "recorded_neurons_": Entry(
         "ndarray of int", "Neurons recorded in training. Other identified neurons are ignored."
     ),
 }

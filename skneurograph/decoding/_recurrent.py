@@ -21,7 +21,7 @@ class _RecurrentDecoder(Decoder):
 
     def _build(self, n_outputs: int) -> RecurrentDecoder:
         return RecurrentDecoder(
-            len(self.columns_),
+            len(self.recorded_neurons_),
             n_outputs,
             n_members=self.n_members,
             projection_size=self.projection_size,
@@ -42,7 +42,7 @@ class RecurrentClassifier(ClassifierPart, _RecurrentDecoder):
     Attributes
     ----------
     classes_
-    columns_
+    recorded_neurons_
     net_
     n_epochs_
     interrupted_
@@ -117,7 +117,7 @@ class RecurrentRegressor(RegressorPart, _RecurrentDecoder):
     Attributes
     ----------
     y_mean_, y_scale_
-    columns_
+    recorded_neurons_
     net_
     n_epochs_
     interrupted_

@@ -45,36 +45,36 @@ class ForecasterPart(RegressorMixin):
             return self._predict_plain(windows)
         return self._roll_out(windows, 1)[:, :, 0]
 
-    def forecast(self, X: ArrayLike | LazyWindows, n_steps: int) -> NDArray[np.floating]:
+    def forecast(self, X: ArrayLike | LazyWindows, horizon: int) -> NDArray[np.floating]:
         """Forecast the frames that follow each window, feeding back what was predicted.
 
         Parameters
         ----------
         X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-        n_steps : int
+        horizon : int
             Frames to forecast.
 
         Returns
         -------
-        ndarray of shape (n_windows, n_neurons, n_steps)
+        ndarray of shape (n_windows, n_neurons, horizon)
             NaN for neurons that are missing in a window. The first step is ``predict(X)``.
 
         Raises
         ------
         ValueError
-            If ``n_steps`` is not a positive integer, or if the estimator was fitted to a
+            If ``horizon`` is not a positive integer, or if the estimator was fitted to a
             target that is not the following frame.
         """
         check_is_fitted(self)
-        if isinstance(n_steps, bool) or not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
-            raise ValueError(f"n_steps: got {n_steps!r}; expected a positive integer")
+        if isinstance(horizon, bool) or not isinstance(horizon, (int, np.integer)) or horizon < 1:
+            raise ValueError(f"horizon: got {horizon!r}; expected a positive integer")
         if not self.forecasts_frames_:
             raise ValueError(
                 f"{type(self).__name__} was fitted to a target without a column per neuron: only "
                 "a fit to the following frame (sliding_windows(..., target='next')) can forecast"
             )
         windows, _ = check_windows(self, X, reset=False)
-        return self._roll_out(windows, int(n_steps))
+        return self._roll_out(windows, int(horizon))
 
     def score(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None

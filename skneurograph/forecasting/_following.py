@@ -21,18 +21,18 @@ class FollowingFrames:
     columns : ndarray of int
         Neurons that the net forecasts.
     n_steps : int
-        Frames that follow each window; those after the first ``n_rollout`` are not used.
-    n_rollout : int
+        Frames that follow each window; those after the first ``horizon`` are not used.
+    horizon : int
     """
 
     loss = staticmethod(rollout_error)
 
     def __init__(
-        self, scaler: FrameScaler, columns: NDArray[np.intp], n_steps: int, n_rollout: int
+        self, scaler: FrameScaler, columns: NDArray[np.intp], n_steps: int, horizon: int
     ) -> None:
         self._scaler = scaler
         self._columns = columns
-        self.n_outputs = min(n_steps, n_rollout)
+        self.n_outputs = min(n_steps, horizon)
 
     def encode(
         self, y: NDArray, weight: NDArray[np.float64]

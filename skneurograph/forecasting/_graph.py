@@ -57,7 +57,7 @@ class GraphForecaster(GraphNet, NetForecaster):
     ----------
     graph_
     forecasts_frames_
-    columns_ : ndarray of int
+    recorded_neurons_ : ndarray of int
         Neurons recorded in training. Other identified neurons are forecast by what all
         neurons share, and send nothing. One that was constant is forecast to stay as it is.
     reversion_
@@ -104,7 +104,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
-        n_rollout: int = 9,
+        horizon: int = 9,
         allow_drift: bool = True,
         n_members: int = 3,
         dropout: float = 0.1,
@@ -127,7 +127,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         self.edge_model = edge_model
         self.edge_activation = edge_activation
         self.pooling = pooling
-        self.n_rollout = n_rollout
+        self.horizon = horizon
         self.allow_drift = allow_drift
         self.n_members = n_members
         self.dropout = dropout
@@ -152,7 +152,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         labels = self._columns.labels
         return GraphRollout(
             self.n_members,
-            self._start.dynamics(self.columns_, labels[self.columns_]),
+            self._start.dynamics(self.recorded_neurons_, labels[self.recorded_neurons_]),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,
@@ -165,7 +165,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         )
 
     def _build_plain(self, n_outputs: int) -> nn.Module:
-        return self._build_decoder(n_outputs, decay=None, neuron_dropout=0.0)
+        return self._build_decoder(n_outputs, time_constant=None, neuron_dropout=0.0)
 
     def _keep(self, split: TrainingSplit) -> None:
         self._keep_graph(split.train.windows)

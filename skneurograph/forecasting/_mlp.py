@@ -28,7 +28,7 @@ class MLPForecaster(NetForecaster):
     Attributes
     ----------
     forecasts_frames_
-    columns_
+    recorded_neurons_
     reversion_
     kept_
     net_
@@ -57,7 +57,7 @@ class MLPForecaster(NetForecaster):
         *,
         n_lags: int = 12,
         hidden_size: int = 32,
-        n_rollout: int = 9,
+        horizon: int = 9,
         allow_drift: bool = True,
         n_members: int = 3,
         dropout: float = 0.5,
@@ -75,7 +75,7 @@ class MLPForecaster(NetForecaster):
     ) -> None:
         self.n_lags = n_lags
         self.hidden_size = hidden_size
-        self.n_rollout = n_rollout
+        self.horizon = horizon
         self.allow_drift = allow_drift
         self.n_members = n_members
         self.dropout = dropout
@@ -94,7 +94,7 @@ class MLPForecaster(NetForecaster):
     def _build_rollout(self, n_inside: int, n_ahead: int) -> PerceptronRollout:
         return PerceptronRollout(
             self.n_members,
-            self._start.dynamics(self.columns_, np.arange(len(self.columns_))),
+            self._start.dynamics(self.recorded_neurons_, np.arange(len(self.recorded_neurons_))),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,
@@ -105,7 +105,7 @@ class MLPForecaster(NetForecaster):
 
     def _build_plain(self, n_outputs: int) -> nn.Module:
         return PerceptronDecoder(
-            len(self.columns_),
+            len(self.recorded_neurons_),
             n_outputs,
             n_members=self.n_members,
             n_lags=min(self.n_lags, self.n_times_in_),

@@ -82,7 +82,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         n_ahead = (1 if target.ndim == 2 else target.shape[2]) if self.forecasts_frames_ else 0
         n_frames = self.n_times_in_ + n_ahead
         split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
-        self.columns_ = split.columns
+        self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
         self._window_size = self._columns.largest_layer(self)
         if self.forecasts_frames_:
@@ -115,13 +115,11 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
             couples=self._columns.couples,
         )
         self._columns.start = self._start
-        target = FollowingFrames(self._scaler, split.columns, n_ahead, self.n_rollout)
+        target = FollowingFrames(self._scaler, split.columns, n_ahead, self.horizon)
 
         def build() -> RolloutModel:
             # Frames at the end of a window are forecast from those before, too.
-            n_inside = min(
-                self.n_rollout - target.n_outputs, max(0, self.n_times_in_ - self.n_lags)
-            )
+            n_inside = min(self.horizon - target.n_outputs, max(0, self.n_times_in_ - self.n_lags))
             frames = self._build_rollout(n_inside, target.n_outputs)
             # One batch of all windows is never in another order.
             frames.thins, frames.reversion = len(windows) > self.batch_size, self.reversion_

@@ -16,7 +16,7 @@ FORECASTING = {
     "n_lags": Entry(
         "int", "Frames of each neuron that a step reads; at most those of a window.", [_COUNT]
     ),
-    "n_rollout": Entry(
+    "horizon": Entry(
         "int",
         """Steps of the rollouts whose error training minimises, a step ``h`` with weight
         ``1 / h``: over the frames that follow, as far as ``y`` has them, and before them
@@ -44,7 +44,7 @@ FORECASTING = {
         [_COUNT],
     ),
     "forecasts_frames_": Entry("bool", "Whether the target of ``fit`` was the following frame."),
-    "columns_": Entry(
+    "recorded_neurons_": Entry(
         "ndarray of int",
         """Neurons recorded in training. Others, and those that were constant, are forecast to
         stay as they are.""",

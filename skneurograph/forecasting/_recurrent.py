@@ -33,7 +33,7 @@ class RecurrentForecaster(NetForecaster):
     Attributes
     ----------
     forecasts_frames_
-    columns_
+    recorded_neurons_
     reversion_
     kept_
     net_
@@ -64,7 +64,7 @@ class RecurrentForecaster(NetForecaster):
         projection_size: int | None = None,
         hidden_size: int = 32,
         n_lags: int = 12,
-        n_rollout: int = 9,
+        horizon: int = 9,
         allow_drift: bool = True,
         n_members: int = 3,
         dropout: float = 0.5,
@@ -84,7 +84,7 @@ class RecurrentForecaster(NetForecaster):
         self.projection_size = projection_size
         self.hidden_size = hidden_size
         self.n_lags = n_lags
-        self.n_rollout = n_rollout
+        self.horizon = horizon
         self.allow_drift = allow_drift
         self.n_members = n_members
         self.dropout = dropout
@@ -103,7 +103,7 @@ class RecurrentForecaster(NetForecaster):
     def _build_rollout(self, n_inside: int, n_ahead: int) -> RecurrentRollout:
         return RecurrentRollout(
             self.n_members,
-            self._start.dynamics(self.columns_, np.arange(len(self.columns_))),
+            self._start.dynamics(self.recorded_neurons_, np.arange(len(self.recorded_neurons_))),
             self._scaler.limit,
             projection_size=self.projection_size,
             hidden_size=self.hidden_size,
@@ -116,7 +116,7 @@ class RecurrentForecaster(NetForecaster):
 
     def _build_plain(self, n_outputs: int) -> nn.Module:
         return RecurrentDecoder(
-            len(self.columns_),
+            len(self.recorded_neurons_),
             n_outputs,
             n_members=self.n_members,
             projection_size=self.projection_size,

@@ -47,10 +47,10 @@ class VARForecaster(StepForecaster):
 
     Parameters
     ----------
-    order : int
+    n_lags : int
         Frames of all neurons that are read; at most those of a window. 0 leaves each
         neuron to itself.
-    own_order : int
+    n_own_lags : int
         Frames of the neuron itself that are read; at most those of a window. 0 leaves
         this stage out, which makes a plain VAR with one penalty for all coefficients.
     alpha : float
@@ -59,7 +59,7 @@ class VARForecaster(StepForecaster):
         target other than the following frame has scikit-learn's default penalty.
     regressor : scikit-learn regressor or None
         Used in place of the ridge regression, on standardised frames flattened to
-        ``(n_windows, n_neurons * order)``; must take several targets at once. Further
+        ``(n_windows, n_neurons * n_lags)``; must take several targets at once. Further
         steps then are only as stable as the regressor makes them, within twice the range
         of the training frames.
 
@@ -71,7 +71,7 @@ class VARForecaster(StepForecaster):
     coef_ : ndarray of shape (n_neurons, n_neurons, n_lags)
         Influence of sender ``j`` at each lag (oldest first) on the change of receiver
         ``i``, entry ``[i, j]``, in the same units; only if the regressor is linear.
-    columns_ : ndarray of int
+    recorded_neurons_ : ndarray of int
         Neurons recorded in training. One that was constant is forecast to stay as it is.
     reversion_
     kept_
@@ -94,14 +94,14 @@ class VARForecaster(StepForecaster):
     >>> from skneurograph.forecasting import VARForecaster
     >>> trace = np.sin(np.arange(200)[:, None] / [5.0, 8.0, 13.0])
     >>> windows = sliding_windows(trace, 8, target="next")
-    >>> model = VARForecaster(order=2).fit(windows.X, windows.y)
+    >>> model = VARForecaster(n_lags=2).fit(windows.X, windows.y)
     >>> bool(model.score(windows.X, windows.y) > 0.99)
     True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "order": [Interval(Integral, 0, None, closed="left")],
-        "own_order": [Interval(Integral, 0, None, closed="left")],
+        "n_lags": [Interval(Integral, 0, None, closed="left")],
+        "n_own_lags": [Interval(Integral, 0, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "regressor": [None, HasMethods(["fit", "predict"])],
     }
@@ -109,14 +109,14 @@ class VARForecaster(StepForecaster):
     def __init__(
         self,
         *,
-        order: int = 1,
-        own_order: int = 12,
+        n_lags: int = 1,
+        n_own_lags: int = 12,
         alpha: float = 10.0,
         regressor: BaseEstimator | None = None,
         allow_drift: bool = True,
     ) -> None:
-        self.order = order
-        self.own_order = own_order
+        self.n_lags = n_lags
+        self.n_own_lags = n_own_lags
         self.alpha = alpha
         self.regressor = regressor
         self.allow_drift = allow_drift
@@ -149,8 +149,8 @@ class VARForecaster(StepForecaster):
             If the input does not fit, or if the regressor takes no weights but some are
             given.
         """
-        if self.order == 0 and self.own_order == 0:
-            raise ValueError("order and own_order: got 0 and 0; one of them has to be positive")
+        if self.n_lags == 0 and self.n_own_lags == 0:
+            raise ValueError("n_lags and n_own_lags: got 0 and 0; one of them has to be positive")
         if self.regressor is not None and not is_regressor(self.regressor):
             raise ValueError(f"regressor: got {self.regressor!r}; expected a regressor")
         windows, target = self._check_fit(X, y)
@@ -161,7 +161,7 @@ class VARForecaster(StepForecaster):
         following = target.reshape(*target.shape[:2], -1) if self.forecasts_frames_ else None
         self._scaler = FrameScaler(windows, weight, following=following)
         # Columns that are never recorded are left out, so that they change not a single bit.
-        self.columns_ = np.flatnonzero(self._scaler.recorded)
+        self.recorded_neurons_ = np.flatnonzero(self._scaler.recorded)
         self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
         if following is not None:
             self._fit_rollout(windows, following, weight)
@@ -175,17 +175,17 @@ class VARForecaster(StepForecaster):
     ) -> None:
         trust = FULL_TRUST
         if self.allow_drift:
-            n_own = self.own_order or self.order
+            n_own = self.n_own_lags or self.n_lags
             trust = measure_trust(windows, following, weight, n_own)
         self.reversion_, self.kept_ = trust
         frames, change, known = self._read(windows, following)
         remaining = change
-        if self.own_order:
-            history = frames[:, :, -self.own_order :]
+        if self.n_own_lags:
+            history = frames[:, :, -self.n_own_lags :]
             self.own_coef_, self._own_intercept, _ = fit_own(history, remaining, known, weight)
             self.own_coef_[self._scaler.scale == 0] = 0
             remaining = np.where(known, remaining - self._own_change(history), 0)
-        if self.order:
+        if self.n_lags:
             inputs = self._flat(frames)
             for rows, neurons in recorded_together(known):
                 if weight[rows].sum() > 0:
@@ -199,7 +199,7 @@ class VARForecaster(StepForecaster):
         self, windows: NDArray | LazyWindows, following: NDArray
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Last frames, change to the following one, and where both are known."""
-        n_lags = max(self.order, self.own_order)
+        n_lags = max(self.n_lags, self.n_own_lags)
         parts, start = [], 0
         for part in in_chunks(windows):
             first = following[start : start + len(part), :, :1]
@@ -229,15 +229,15 @@ class VARForecaster(StepForecaster):
     def _collect_coefficients(self, n_neurons: int) -> None:
         if not all(hasattr(model, "coef_") for _, model in self._regressors):
             return
-        n_lags = min(self.order, self.n_times_in_)
+        n_lags = min(self.n_lags, self.n_times_in_)
         self.coef_ = np.zeros((n_neurons, n_neurons, n_lags))
         for neurons, model in self._regressors:
-            found = np.reshape(model.coef_, (len(neurons), len(self.columns_), n_lags))
-            self.coef_[np.ix_(neurons, self.columns_)] = found
+            found = np.reshape(model.coef_, (len(neurons), len(self.recorded_neurons_), n_lags))
+            self.coef_[np.ix_(neurons, self.recorded_neurons_)] = found
 
     def _flat(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the last frames of all neurons, within the limit, as features."""
-        used = frames[:, self.columns_, -self.order :]
+        used = frames[:, self.recorded_neurons_, -self.n_lags :]
         return np.clip(used, -self._scaler.limit, self._scaler.limit).reshape(len(frames), -1)
 
     def _own_change(self, frames: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -245,13 +245,13 @@ class VARForecaster(StepForecaster):
 
     def _steps(self, windows: NDArray, n_steps: int) -> NDArray[np.floating]:
         read = StandardFrames.of(windows, self._scaler)
-        n_lags = max(self.order, self.own_order)
+        n_lags = max(self.n_lags, self.n_own_lags)
         lags, _ = read.relative(n_lags, self._scaler, self.reversion_)
 
         def change(history: NDArray[np.float64]) -> NDArray[np.float64]:
             moved = np.zeros(history.shape[:2])
-            if self.own_order:
-                moved += self._own_change(history[:, :, -self.own_order :])
+            if self.n_own_lags:
+                moved += self._own_change(history[:, :, -self.n_own_lags :])
             for neurons, model in self._regressors:
                 found = model.predict(self._flat(history))
                 moved[:, neurons] += np.reshape(found, (len(history), -1))
@@ -268,9 +268,11 @@ class VARForecaster(StepForecaster):
 
     def _read_plain(self, windows: NDArray) -> NDArray[np.float64]:
         """Return the last frames of all neurons as features for a target of another kind."""
-        n_lags = max(self.order, 1)
-        frames = self._scaler.standardise(windows[:, self.columns_, -n_lags:], self.columns_)
-        frames[np.isnan(windows[:, self.columns_]).any(axis=2)] = 0
+        n_lags = max(self.n_lags, 1)
+        frames = self._scaler.standardise(
+            windows[:, self.recorded_neurons_, -n_lags:], self.recorded_neurons_
+        )
+        frames[np.isnan(windows[:, self.recorded_neurons_]).any(axis=2)] = 0
         frames = np.clip(frames, -self._scaler.limit, self._scaler.limit)
         return frames.reshape(len(windows), -1)
 

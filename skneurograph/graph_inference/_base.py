@@ -178,20 +178,20 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
 
     @abstractmethod
     def _learn(self, windows: NDArray | LazyWindows) -> None:
-        """Set ``graph_`` from validated windows; ``columns_`` are the neurons recorded."""
+        """Set ``graph_`` from validated windows; ``recorded_neurons_`` are the neurons recorded."""
 
     def _shared(self, columns: NDArray[np.intp]) -> Any:
-        """Return what the graphs of all windows share whose neurons are ``columns_[columns]``."""
+        """Return what the graphs of all windows share of some recorded neurons."""
 
     def _window_graphs(
         self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: Any
     ) -> NDArray[np.float64]:
-        """Graphs of windows without NaN, whose neurons are ``columns_[columns]``."""
+        """Graphs of windows without NaN, whose neurons are ``recorded_neurons_[columns]``."""
         raise NotImplementedError
 
     def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
         """Bytes that `fit` needs beside the windows; more if neurons are missing in some."""
-        return 8.0 * (6 if any_missing(windows) else 3) * len(self.columns_) ** 2
+        return 8.0 * (6 if any_missing(windows) else 3) * len(self.recorded_neurons_) ** 2
 
     def _chunk_bytes(self, windows: NDArray | LazyWindows) -> float:
         """Bytes that the graphs of a chunk of windows need at least, with a copy."""
@@ -204,7 +204,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
 
     def _window_elements(self) -> int:
         """Elements of the largest array that one window needs."""
-        n_neurons = max(1, len(self.columns_))
+        n_neurons = max(1, len(self.recorded_neurons_))
         return int(n_neurons * max(n_neurons, self.n_times_in_))
 
     def _start(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
@@ -217,8 +217,8 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
             )
         if self.neurons is not None:
             neuron_names(self, self.neurons)
-        self.columns_ = recorded_columns(windows)
-        n_neurons = len(self.columns_)
+        self.recorded_neurons_ = recorded_columns(windows)
+        n_neurons = len(self.recorded_neurons_)
         self._require(
             self._fit_bytes(windows),
             f"fit: the graph of {n_neurons:,} neurons, {n_neurons:,} x {n_neurons:,} pairs,",
@@ -256,12 +256,12 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         Gives the windows' positions, their activity with 0 for missing neurons, in an array
         of its own that lies neuron by neuron in memory, and which neurons each of them holds.
         """
-        n_neurons = len(self.columns_)
+        n_neurons = len(self.recorded_neurons_)
         # Much less than a matrix of all pairs, but frames enough for the product that adds
         # to one to take longer than the adding.
         elements = max(_CHUNK_ELEMENTS, n_neurons**2) // 4
         size = max(1, elements // (n_neurons * self.n_times_in_))
-        columns = None if n_neurons == windows.shape[1] else self.columns_
+        columns = None if n_neurons == windows.shape[1] else self.recorded_neurons_
         for start in range(0, len(windows), size):
             rows = slice(start, min(start + size, len(windows)))
             cut = cut_windows(windows, rows, columns)
@@ -276,21 +276,21 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
     def _held(
         self, windows: NDArray | LazyWindows
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Windows that hold the same neurons, and these as positions in ``columns_``.
+        """Windows that hold the same neurons, and these as positions in ``recorded_neurons_``.
 
         Windows of one animal lack the same neurons, so there are few patterns.
         """
         found = [np.packbits(recorded, axis=1) for _, _, recorded in self._chunks(windows)]
         patterns, which = np.unique(np.concatenate(found), axis=0, return_inverse=True)
         for k, pattern in enumerate(patterns):
-            held = np.unpackbits(pattern, count=len(self.columns_))
+            held = np.unpackbits(pattern, count=len(self.recorded_neurons_))
             yield np.flatnonzero(which.ravel() == k), np.flatnonzero(held)
 
     def _graph_chunks(
         self, windows: NDArray | LazyWindows
     ) -> Iterator[tuple[NDArray[np.intp] | slice, NDArray[np.floating]]]:
         """Graphs ``(n_rows, n_neurons, n_neurons)`` of some windows at a time, with NaN."""
-        columns, n_neurons = self.columns_, self.n_features_in_
+        columns, n_neurons = self.recorded_neurons_, self.n_features_in_
         unknown = np.isnan(self.graph_[np.ix_(columns, columns)])
         size = max(1, _CHUNK_ELEMENTS // self._window_elements())
         for members, held in self._held(windows):
@@ -321,7 +321,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         if len(graph) == self.n_features_in_:
             return graph
         whole = np.full((self.n_features_in_, self.n_features_in_), np.nan)
-        whole[np.ix_(self.columns_, self.columns_)] = graph
+        whole[np.ix_(self.recorded_neurons_, self.recorded_neurons_)] = graph
         return whole
 
     def __sklearn_tags__(self) -> Any:

@@ -66,7 +66,7 @@ class CorrelationGraph(GraphTransformer):
         windows that hold both. It is not the mean of the graphs of the windows: a window
         has few frames, so that its correlations are poor and biased, and it does not see
         what changes more slowly than its length. NaN for pairs never recorded together.
-    columns_
+    recorded_neurons_
     n_features_in_, n_times_in_
 
     See Also
@@ -159,7 +159,7 @@ class CorrelationGraph(GraphTransformer):
         self._ranks: _Ranks | None = None
         if self.method == "spearman":
             self._ranks = _learn_ranks(chunks)
-            self._mean = np.full(len(self.columns_), 0.5)
+            self._mean = np.full(len(self.recorded_neurons_), 0.5)
         else:
             self._mean = neuron_means(chunks)
         pairs = pairwise_products(chunks, self._mean, lag=self.lag)

@@ -54,7 +54,7 @@ class PartialCorrelationGraph(GraphTransformer):
         together, which count as uncorrelated for the other pairs.
     shrinkage_ : float
         Shrinkage used by ``"ledoit-wolf"``; 0 for the graphical lasso.
-    columns_
+    recorded_neurons_
     n_features_in_, n_times_in_
 
     Raises

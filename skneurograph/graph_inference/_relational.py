@@ -63,7 +63,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         ``"factorized"``: ``W2 sum_j a_ij relu(U h_i + V h_j)``, for which no feature vector
         of a pair is ever held. ``"mlp"``: the published network with two layers on every
         pair, in encoder and decoder; much slower.
-    n_prediction_steps : int
+    horizon : int
         Frames that are predicted from predictions, before a true frame is given again.
     n_lags : int
         Frames that the ``"mlp"`` decoder reads. One is enough if a frame tells the state of
@@ -103,8 +103,8 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         Mean over the training windows of the probability of an edge from sender (column)
         to receiver (row). NaN for pairs never recorded together.
     neighbors_ : ndarray of int, shape (n_recorded, n_neighbors), or None
-        Columns of the senders considered for each of ``columns_``; None for all.
-    columns_
+        Columns of the senders considered for each of ``recorded_neurons_``; None for all.
+    recorded_neurons_
     net_ : skorch.NeuralNet
         The trained net, with its history. The loss is the negative evidence lower bound
         per neuron.
@@ -142,7 +142,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         "encoder": [StrOptions({"mlp", "cnn"})],
         "decoder": [StrOptions({"mlp", "recurrent"})],
         "message": [StrOptions({"factorized", "mlp"})],
-        "n_prediction_steps": [Interval(Integral, 1, None, closed="left")],
+        "horizon": [Interval(Integral, 1, None, closed="left")],
         "n_lags": [Interval(Integral, 1, None, closed="left")],
         "n_burn_in": [Interval(Integral, 0, None, closed="left")],
         "n_neighbors": [None, Interval(Integral, 1, None, closed="left")],
@@ -160,7 +160,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         encoder: Literal["mlp", "cnn"] = "mlp",
         decoder: Literal["mlp", "recurrent"] = "mlp",
         message: Literal["factorized", "mlp"] = "factorized",
-        n_prediction_steps: int = 10,
+        horizon: int = 10,
         n_lags: int = 1,
         n_burn_in: int = 0,
         n_neighbors: int | None = None,
@@ -186,7 +186,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         self.encoder = encoder
         self.decoder = decoder
         self.message = message
-        self.n_prediction_steps = n_prediction_steps
+        self.horizon = horizon
         self.n_lags = n_lags
         self.n_burn_in = n_burn_in
         self.n_neighbors = n_neighbors
@@ -248,12 +248,12 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             groups,
             n_frames=self.n_times_in_ // self.n_channels,
         )
-        self.columns_ = split.columns
+        self.recorded_neurons_ = split.columns
         self._columns = Columns(split.columns, self.n_features_in_)
         self._scaling = self._learn_scale(split.train.windows, split.train.weight)
         self.neighbors_: NDArray[np.intp] | None = None
-        if self.n_neighbors is not None and self.n_neighbors < len(self.columns_) - 1:
-            self.neighbors_ = self.columns_[self._choose_neighbors(split.train.windows)]
+        if self.n_neighbors is not None and self.n_neighbors < len(self.recorded_neurons_) - 1:
+            self.neighbors_ = self.recorded_neurons_[self._choose_neighbors(split.train.windows)]
         self._window_size = self._largest_layer()
         target = NoTarget(computed_loss)
         data = split.encoded(target, self._columns.trained)
@@ -311,7 +311,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         return fewer
 
     def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
-        n_neurons = len(self.columns_)
+        n_neurons = len(self.recorded_neurons_)
         n_senders = min(self.n_neighbors or n_neurons, n_neurons)
         per_window = _HELD * n_neurons * self.n_times_in_ * self.hidden_size
         pairs = n_neurons * n_senders * (4 * self.hidden_size if self.message == "mlp" else 1)
@@ -392,7 +392,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
             encoder=self.encoder,
             decoder=self.decoder,
             message=self.message,
-            n_prediction_steps=self.n_prediction_steps,
+            horizon=self.horizon,
             n_lags=self.n_lags,
             n_burn_in=self.n_burn_in,
             edge_prior=self.edge_prior,
@@ -408,7 +408,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     def _mean_graph(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         """Average over the windows in which both neurons were recorded; NaN if in none."""
         self.__dict__.pop("graph_", None)
-        n_recorded = len(self.columns_)
+        n_recorded = len(self.recorded_neurons_)
         together = np.zeros((n_recorded, n_recorded))
         total: Any = 0.0
         for _, posterior, recorded in self._posteriors(windows):
@@ -434,13 +434,13 @@ class RelationalGraph(GraphTransformer, NetEstimator):
     ) -> Iterator[tuple[slice, NDArray[np.floating], NDArray[np.bool_]]]:
         """Posteriors (n_rows, n_edge_types, n_recorded, n_candidates), and who is recorded."""
         for rows, posterior, _ in self._evaluate(windows, "posterior"):
-            recorded = ~np.isnan(cut_windows(windows, rows, self.columns_)).any(axis=2)
+            recorded = ~np.isnan(cut_windows(windows, rows, self.recorded_neurons_)).any(axis=2)
             yield rows, posterior.cpu().numpy(), recorded
 
     def _positions(self) -> NDArray[np.intp]:
         """Neighbours as positions among the recorded columns."""
         assert self.neighbors_ is not None
-        return np.searchsorted(self.columns_, self.neighbors_)
+        return np.searchsorted(self.recorded_neurons_, self.neighbors_)
 
     def _pairs(self, recorded: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which pairs of receiver and candidate there are in each window."""
@@ -452,7 +452,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         self, values: NDArray[np.floating], recorded: NDArray[np.bool_]
     ) -> NDArray[np.floating]:
         """Put values of the candidates in their columns: 0 elsewhere, NaN if missing."""
-        columns, n_neurons = self.columns_, self.n_features_in_
+        columns, n_neurons = self.recorded_neurons_, self.n_features_in_
         if self.neighbors_ is None:
             inner = values.copy()
         else:

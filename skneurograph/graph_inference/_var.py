@@ -32,12 +32,12 @@ _LEAST_RESIDUAL = 1e-12
 class VARGraph(GraphTransformer):
     r"""Directed connectivity by vector autoregression (Granger).
 
-    Every neuron's next frame is predicted linearly from the ``order`` frames before of all
+    Every neuron's next frame is predicted linearly from the ``n_lags`` frames before of all
     recorded neurons, its own included.
 
     Parameters
     ----------
-    order : int
+    n_lags : int
         Frames of the past that predict; windows need at least one frame more.
     penalty : {"ridge", "lasso"}
         Penalty on the coefficients: squared, or absolute, which sets most to zero.
@@ -58,10 +58,10 @@ class VARGraph(GraphTransformer):
     graph_ : ndarray of shape (n_neurons, n_neurons)
         Influence of the sender (column) on the receiver (row). NaN for pairs never recorded
         together.
-    coef_ : ndarray of shape (order, n_neurons, n_neurons)
+    coef_ : ndarray of shape (n_lags, n_neurons, n_neurons)
         Coefficients of z-scored activity, ``[k, i, j]`` from ``j`` to ``i`` after ``k + 1``
         frames. The diagonals hold what a neuron's own past tells. NaN as in ``graph_``.
-    columns_
+    recorded_neurons_
     n_features_in_, n_times_in_
 
     Notes
@@ -82,7 +82,7 @@ class VARGraph(GraphTransformer):
     strengths follow as above from :math:`k P + X X^T`. Neurons that are missing in a window
     are left out: ridge regression is solved without them, lasso coefficients are kept.
 
-    Costs grow with ``(order * n_neurons)**3``: seconds for 2,000 neurons, several times as
+    Costs grow with ``(n_lags * n_neurons)**3``: seconds for 2,000 neurons, several times as
     many where neurons are missing and covariances have to be made to fit together. The lasso
     takes minutes from about 500 neurons on.
 
@@ -109,7 +109,7 @@ class VARGraph(GraphTransformer):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "order": [Interval(Integral, 1, None, closed="left")],
+        "n_lags": [Interval(Integral, 1, None, closed="left")],
         "penalty": [StrOptions({"ridge", "lasso"})],
         "alpha": [None, Interval(Real, 0, None, closed="neither")],
         "strength": [StrOptions({"granger", "coefficient"})],
@@ -119,14 +119,14 @@ class VARGraph(GraphTransformer):
     def __init__(
         self,
         *,
-        order: int = 1,
+        n_lags: int = 1,
         penalty: Literal["ridge", "lasso"] = "ridge",
         alpha: float | None = None,
         strength: Literal["granger", "coefficient"] = "granger",
         prior_frames: float = 100.0,
         neurons: Sequence[str] | None = None,
     ) -> None:
-        self.order = order
+        self.n_lags = n_lags
         self.penalty = penalty
         self.alpha = alpha
         self.strength = strength
@@ -135,10 +135,10 @@ class VARGraph(GraphTransformer):
 
     @property
     def _min_times(self) -> int:
-        return int(self.order) + 1
+        return int(self.n_lags) + 1
 
     def _window_elements(self) -> int:
-        n_past = self.order * max(1, len(self.columns_))
+        n_past = self.n_lags * max(1, len(self.recorded_neurons_))
         return int(n_past * max(n_past, self.n_times_in_))
 
     @property
@@ -147,7 +147,7 @@ class VARGraph(GraphTransformer):
 
     def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
         # Of the covariances of next frames and past: themselves, a copy, or their spectrum.
-        n_columns = (self.order + 1) * len(self.columns_)
+        n_columns = (self.n_lags + 1) * len(self.recorded_neurons_)
         return 8.0 * (4 if any_missing(windows) else 2) * n_columns**2
 
     def _learn(self, windows: NDArray | LazyWindows) -> None:
@@ -156,17 +156,17 @@ class VARGraph(GraphTransformer):
 
         def embedded() -> Iterator[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
             for part, recorded in chunks():
-                yield _embedded(part, self.order), np.tile(recorded, (1, self.order + 1))
+                yield _embedded(part, self.n_lags), np.tile(recorded, (1, self.n_lags + 1))
 
         self._mean = neuron_means(chunks)
         spread = neuron_spreads(chunks, self._mean)
         self._scale = np.where(spread > CONSTANT * np.abs(self._mean), spread, np.inf)
-        pairs = pairwise_products(embedded, np.tile(self._mean, self.order + 1), moments=False)
-        scale = np.tile(self._scale, self.order + 1)
+        pairs = pairwise_products(embedded, np.tile(self._mean, self.n_lags + 1), moments=False)
+        scale = np.tile(self._scale, self.n_lags + 1)
         joint = pairs.means()
         joint /= scale[:, None]
         joint /= scale
-        n_neurons = len(self.columns_)
+        n_neurons = len(self.recorded_neurons_)
         known = pairs.known[:n_neurons, :n_neurons].copy()
         del pairs
         joint = nearest_correlation(joint)
@@ -177,9 +177,9 @@ class VARGraph(GraphTransformer):
         self._lasso = self._fit_lasso() if self.penalty == "lasso" else None
         model = self._shared(np.arange(n_neurons))
         self.graph_ = self._whole(self._strength(model), known)
-        self.coef_ = np.full((self.order, self.n_features_in_, self.n_features_in_), np.nan)
-        blocks = model.coefficients.reshape(n_neurons, self.order, n_neurons).transpose(1, 0, 2)
-        columns = self.columns_
+        self.coef_ = np.full((self.n_lags, self.n_features_in_, self.n_features_in_), np.nan)
+        blocks = model.coefficients.reshape(n_neurons, self.n_lags, n_neurons).transpose(1, 0, 2)
+        columns = self.recorded_neurons_
         self.coef_[:, columns[:, None], columns] = np.where(known, blocks, np.nan)
 
     def _fit_lasso(self) -> NDArray[np.float64]:
@@ -194,7 +194,7 @@ class VARGraph(GraphTransformer):
 
     def _shared(self, columns: NDArray[np.intp]) -> _Model:
         """Fit the neurons ``columns`` without the others."""
-        past = (np.arange(self.order)[:, None] * len(self.columns_) + columns).ravel()
+        past = (np.arange(self.n_lags)[:, None] * len(self.recorded_neurons_) + columns).ravel()
         precision, cross = self._past[np.ix_(past, past)], self._cross[np.ix_(columns, past)]
         variance = self._variance[columns]
         precision[np.diag_indices_from(precision)] += self._penalty
@@ -231,7 +231,7 @@ class VARGraph(GraphTransformer):
         self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: _Model
     ) -> NDArray[np.float64]:
         z = (windows - self._mean[columns, None]) / self._scale[columns, None]
-        following, past = _transitions(z, self.order)
+        following, past = _transitions(z, self.n_lags)
         return self._strength(_updated(shared, following, past, self.prior_frames))
 
     def __sklearn_tags__(self) -> Any:
@@ -316,14 +316,14 @@ def _updated(
 def _transitions(
     windows: NDArray[np.float64], order: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Following frames (n_windows, n_neurons, n) and the ``order`` frames before each."""
+    """Following frames (n_windows, n_neurons, n) and the ``n_lags`` frames before each."""
     embedded = _embedded(windows, order)
     n_neurons = windows.shape[1]
     return embedded[:, :n_neurons], embedded[:, n_neurons:]
 
 
 def _embedded(windows: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """Following frames and the ``order`` frames before each, as if of so many more neurons.
+    """Following frames and the ``n_lags`` frames before each, as if of so many more neurons.
 
     Lies in memory as the windows do.
     """

@@ -35,8 +35,8 @@ class GraphDecoder(nn.Module):
         anonymous ones.
     n_members : int
         Networks of the ensemble.
-    decay : float or None
-        Each frame is scaled by ``exp(-age / decay)``, age in frames, before it is
+    time_constant : float or None
+        Each frame is scaled by ``exp(-age / time_constant)``, age in frames, before it is
         encoded; None keeps them as they are.
     hidden_size : int
         Features of a neuron.
@@ -62,7 +62,7 @@ class GraphDecoder(nn.Module):
         identities: Tensor,
         *,
         n_members: int,
-        decay: float | None,
+        time_constant: float | None,
         hidden_size: int,
         n_rounds: int,
         edge_model: Literal["identity", "bilinear", "mlp"],
@@ -76,7 +76,9 @@ class GraphDecoder(nn.Module):
         self.n_members = n_members
         self.register_buffer("identities", identities)
         age = torch.arange(n_times - 1, -1, -1, dtype=torch.get_default_dtype())
-        self.register_buffer("fading", None if decay is None else torch.exp(-age / decay))
+        self.register_buffer(
+            "fading", None if time_constant is None else torch.exp(-age / time_constant)
+        )
         self.encoder = MemberLinear(n_members, n_times, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
         self.edges: nn.Module | None = None

@@ -58,5 +58,7 @@ def test_a_simulation_that_explodes_is_an_error_not_nan():
 
 
 def test_integers_beyond_those_of_numpy_are_read():
-    worms = datasets.make_worms(1, n_neurons=12, duration=2, calcium_decay=10**30, random_state=0)
+    worms = datasets.make_worms(
+        1, n_neurons=12, duration=2, calcium_time_constant=10**30, random_state=0
+    )
     assert np.isfinite(worms.recordings[0].activity).all()

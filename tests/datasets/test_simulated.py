@@ -109,7 +109,7 @@ def test_recordings_show_the_direction_of_the_graph():
     # A regression that knows nothing of the simulator: the change of a neuron, given all
     # neurons a moment before, should follow the row of the graph where there is no way back.
     worms = make_worms(
-        8, duration=300, sampling_rate=10.0, calcium_decay=0.05, random_state=0, **COMPLETE
+        8, duration=300, sampling_rate=10.0, calcium_time_constant=0.05, random_state=0, **COMPLETE
     )
     gram, cross = 0.0, 0.0
     for worm in worms.recordings:
@@ -241,7 +241,7 @@ def test_bleaching_dims_the_recording():
 
 def test_slow_indicator_smooths():
     def roughness(decay):
-        activity = short(calcium_decay=decay, noise=0.0).recordings[0].zscore().activity
+        activity = short(calcium_time_constant=decay, noise=0.0).recordings[0].zscore().activity
         return np.square(np.diff(activity, axis=0)).mean()
 
     assert roughness(0.2) > 2 * roughness(3.0)
@@ -251,7 +251,7 @@ def test_slow_indicator_smooths():
     "parameters",
     [
         {"n_neurons": 12, "edge_probability": 1.0},
-        {"sampling_rate": 0.5, "calcium_decay": 0.001},
+        {"sampling_rate": 0.5, "calcium_time_constant": 0.001},
         {"sampling_rate": 50.0, "individual_variation": 1.0, "duration": 4.0},
         {"noise": 1.0, "bleaching": 0.99, "recorded_fraction": 0.01},
         {"n_organisms": 1, "duration": 0.4, "identified_fraction": 0.01},
@@ -278,7 +278,7 @@ def test_activity_stays_finite_at_the_edge_of_the_ranges(parameters):
         ("recorded_fraction", 1.1, "at most 1"),
         ("identified_fraction", np.nan, "above 0"),
         ("individual_variation", -0.1, "at least 0 and at most 1"),
-        ("calcium_decay", 0.0, "above 0"),
+        ("calcium_time_constant", 0.0, "above 0"),
         ("bleaching", 1.0, "at most 0.99"),
         ("noise", "loud", "a number"),
     ],

@@ -89,7 +89,7 @@ def test_the_parameters_of_the_paper_cannot_be_changed_and_are_plain_values():
     with pytest.raises(TypeError, match="does not support item assignment"):
         WANG_2021["hidden_size"] = 24
     with pytest.raises(TypeError, match="does not support item deletion"):
-        del WANG_2021["decay"]
+        del WANG_2021["time_constant"]
     assert not hasattr(WANG_2021, "update")
     assert {type(value) for value in WANG_2021.values()} <= {str, int, float, type(None)}
     for made in (GraphClassifier, GraphRegressor):
@@ -532,7 +532,7 @@ def test_neurons_missing_now_and_then_are_counted_alike_in_lazy_and_eager_window
     for windows in (eager, lazy):
         with pytest.warns(UserWarning, match="windows have no recorded neuron"):
             models.append(GraphClassifier(**SMALL).fit(windows.X, windows.y))
-    assert models[0].columns_.tolist() == models[1].columns_.tolist() == [0, 2]
+    assert models[0].recorded_neurons_.tolist() == models[1].recorded_neurons_.tolist() == [0, 2]
     np.testing.assert_array_equal(models[0].predict_proba(eager.X), models[1].predict_proba(lazy.X))
 
 

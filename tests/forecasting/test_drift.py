@@ -50,7 +50,7 @@ def ratio(model, train, test, n_given=None):
 @pytest.mark.parametrize(
     ("model", "parameters"),
     [
-        (VARForecaster, {"order": 0}),
+        (VARForecaster, {"n_lags": 0}),
         (VARForecaster, {}),
         (MLPForecaster, {}),
         (RecurrentForecaster, {}),
@@ -68,7 +68,7 @@ def test_under_drift_no_forecast_is_worse_than_the_last_frame(model, parameters,
 
 def test_the_pull_to_a_mean_that_is_gone_is_what_made_it_worse():
     train, test = halves(drifting())
-    assert ratio(VARForecaster(order=0, allow_drift=False), train, test) > 1.05
+    assert ratio(VARForecaster(n_lags=0, allow_drift=False), train, test) > 1.05
 
 
 @pytest.mark.parametrize("model", LEARNERS, ids=name)

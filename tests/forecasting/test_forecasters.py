@@ -190,7 +190,7 @@ def test_windows_without_any_recorded_following_frame_teach_nothing(model, windo
     kept = cheap(model, max_epochs=2, batch_size=10_000)
     X, y = windows.X.astype(np.float64), windows.y[:, :, 0].astype(np.float64)
     y = np.concatenate([y, np.full((1, 5), np.nan)])
-    fitted = kept.set_params(n_rollout=1).fit(np.concatenate([X, X[:1]]), y)
+    fitted = kept.set_params(horizon=1).fit(np.concatenate([X, X[:1]]), y)
     assert np.isfinite(fitted.net_.history[-1, "train_loss"])
     without = clone(kept).fit(X, windows.y[:, :, 0].astype(np.float64))
     np.testing.assert_allclose(
@@ -239,7 +239,7 @@ def test_any_other_target_is_regressed_as_it_is(model, windows):
 
 def test_bad_numbers_of_steps_are_refused(fitted, windows):
     for n_steps in (0, -1, 1.5, True, "many"):
-        with pytest.raises(ValueError, match="n_steps: got"):
+        with pytest.raises(ValueError, match="horizon: got"):
             fitted.forecast(windows.X, n_steps)
 
 
@@ -267,14 +267,14 @@ class TestVARForecaster:
         inputs = Z[:, :, -2:].reshape(len(Z), -1)
         ridge = Ridge(alpha=0.1 * len(Z)).fit(inputs, z - Z[:, :, -1])
         expected = (Z[:, :, -1] + ridge.predict(inputs)) * scale + mean
-        ours = VARForecaster(order=2, own_order=0, alpha=0.1, allow_drift=False).fit(X, y)
+        ours = VARForecaster(n_lags=2, n_own_lags=0, alpha=0.1, allow_drift=False).fit(X, y)
         np.testing.assert_allclose(ours.predict(X), expected, rtol=1e-8, atol=1e-8)
         assert ours.coef_.shape == (4, 4, 2)
 
     def test_own_frames_alone_are_an_autoregression_between_its_own_and_that_of_all(self):
         cut = self.make(n_times=2000)
         X, y = cut.X.astype(np.float64), cut.y.astype(np.float64)
-        ours = VARForecaster(order=0, own_order=3).fit(X, y)
+        ours = VARForecaster(n_lags=0, n_own_lags=3).fit(X, y)
         scale = X.transpose(1, 0, 2).reshape(4, -1).std(axis=1)
         for neuron in range(4):
             own = X[:, neuron, -3:]
@@ -296,7 +296,7 @@ class TestVARForecaster:
 
     def test_steps_feed_back_what_was_predicted(self):
         cut = self.make()
-        model = VARForecaster(order=2, allow_drift=False).fit(cut.X, cut.y)
+        model = VARForecaster(n_lags=2, allow_drift=False).fit(cut.X, cut.y)
         X = cut.X[:7].astype(np.float64)
         for step in range(4):
             frame = model.predict(X)
@@ -321,7 +321,7 @@ class TestVARForecaster:
 
     def test_an_order_of_nothing_is_refused(self, windows):
         with pytest.raises(ValueError, match="one of them has to be positive"):
-            VARForecaster(order=0, own_order=0).fit(windows.X, windows.y)
+            VARForecaster(n_lags=0, n_own_lags=0).fit(windows.X, windows.y)
 
 
 def test_persistence_repeats_the_last_frame(windows):

@@ -19,9 +19,9 @@ VARIANTS = [
     PartialCorrelationGraph(),
     PartialCorrelationGraph(estimator="graphical-lasso", alpha=0.1),
     VARGraph(),
-    VARGraph(strength="coefficient", order=2),
+    VARGraph(strength="coefficient", n_lags=2),
     VARGraph(penalty="lasso"),
-    VARGraph(penalty="lasso", order=3, strength="coefficient"),
+    VARGraph(penalty="lasso", n_lags=3, strength="coefficient"),
 ]
 
 

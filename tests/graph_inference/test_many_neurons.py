@@ -92,7 +92,7 @@ def test_fit_holds_few_matrices_of_all_pairs(model, missing, n_matrices):
 def test_a_chunk_of_many_neurons_has_frames_enough():
     X = activity(500, 1500, 2)
     model = CorrelationGraph()
-    model.columns_, model.n_times_in_ = np.arange(1500), 2
+    model.recorded_neurons_, model.n_times_in_ = np.arange(1500), 2
     assert sum(1 for _ in model._chunks(X)) <= 3
 
 

@@ -9,7 +9,7 @@ from skneurograph import LazyWindows, Recording, sliding_windows
 from skneurograph.datasets import make_springs
 from skneurograph.graph_inference import RelationalGraph
 
-CHEAP = {"hidden_size": 8, "max_epochs": 2, "n_prediction_steps": 3, "random_state": 0}
+CHEAP = {"hidden_size": 8, "max_epochs": 2, "horizon": 3, "random_state": 0}
 VARIANTS = [
     {},
     {"n_edge_types": 3, "hard": True, "n_lags": 2},

@@ -40,7 +40,7 @@ def ridge(following, past, alpha):
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_coefficients_are_those_of_ridge_regression_on_all_transitions(X, order):
-    model = VARGraph(order=order, alpha=0.1, strength="coefficient").fit(X)
+    model = VARGraph(n_lags=order, alpha=0.1, strength="coefficient").fit(X)
     expected, _ = ridge(*design(X, order), 0.1)
     expected = expected.reshape(5, order, 5).transpose(1, 0, 2)
     np.testing.assert_allclose(model.coef_, expected, atol=1e-10)
@@ -51,7 +51,7 @@ def test_coefficients_are_those_of_ridge_regression_on_all_transitions(X, order)
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_granger_strength_is_what_a_second_fit_without_the_sender_loses(X, order):
-    graph = VARGraph(order=order, alpha=0.1).fit(X).graph_
+    graph = VARGraph(n_lags=order, alpha=0.1).fit(X).graph_
     following, past = design(X, order)
     _, full = ridge(following, past, 0.1)
     for sender in range(5):
@@ -81,7 +81,7 @@ def test_a_window_updates_the_training_coefficients_as_more_rows_would(n_times, 
     order, prior = 2, 9.0
     kept = np.setdiff1d(np.arange(5), missing)
     models = {
-        strength: VARGraph(order=order, alpha=0.1, prior_frames=prior, strength=strength).fit(X)
+        strength: VARGraph(n_lags=order, alpha=0.1, prior_frames=prior, strength=strength).fit(X)
         for strength in ("coefficient", "granger")
     }
     following, past = design(X[:, kept], order)
@@ -160,7 +160,7 @@ def test_edges_are_found_from_animals_that_each_lack_neurons():
 
 def test_one_frame_is_refused_with_the_line_that_makes_windows(X):
     with pytest.raises(ValueError, match="needs at least 3: consecutive frames, as sliding_wind"):
-        VARGraph(order=2).fit(X[:, :, :2])
+        VARGraph(n_lags=2).fit(X[:, :, :2])
 
 
 def test_a_plain_array_becomes_windows_by_that_line():

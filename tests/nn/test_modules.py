@@ -36,7 +36,7 @@ def make_decoder(
 ):
     settings = {
         "n_members": 2,
-        "decay": 2.0,
+        "time_constant": 2.0,
         "hidden_size": 4,
         "n_rounds": 2,
         "dropout": 0.0,

@@ -122,7 +122,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         and with the labels).
     classes_ : ndarray of shape (n_classes,)
         Only if trained with labels.
-    columns_
+    recorded_neurons_
     net_
     n_epochs_
     interrupted_ : bool
@@ -268,8 +268,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         windows, y = self._check_training(X, y)
         sequences = split_sequences(len(windows), check_groups(groups, len(windows)))
         self._n_sequences = len(sequences)
-        self.columns_ = snapshot_columns(windows)
-        if len(self.columns_) == 0:
+        self.recorded_neurons_ = snapshot_columns(windows)
+        if len(self.recorded_neurons_) == 0:
             raise ValueError(
                 "X: no neuron is recorded in any window, from its first frame to its last; "
                 "frames that are NaN for all neurons may only stand at the end of a window"
@@ -282,8 +282,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             activity_features=self.activity_features,
             dtype=torch.float64 if windows.dtype == np.float64 else torch.float32,
         )
-        self._require_graphs("fit", windows, len(self.columns_) + 1)
-        read = self._reader.fit(windows, self.columns_)
+        self._require_graphs("fit", windows, len(self.recorded_neurons_) + 1)
+        read = self._reader.fit(windows, self.recorded_neurons_)
         labels = self._encode(y, read.recorded)
         (seed,) = draw_seeds(self.random_state, 1)
         data = Snapshots(
@@ -299,7 +299,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.loss_curve_ = loss_curve(self.net_)
         self._n_features_out = self.n_components
         self.graph_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
-        self.graph_[np.ix_(self.columns_, self.columns_)] = self._reader.mean_graph
+        self.graph_[np.ix_(self.recorded_neurons_, self.recorded_neurons_)] = (
+            self._reader.mean_graph
+        )
         self.attention_ = np.empty((len(windows), self.attention_width))
         for rows, trajectory in self._run_each(read, sequences):
             self.attention_[rows] = trajectory.attention.cpu().numpy()
@@ -480,8 +482,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
         """Neurons that the module reads: exchangeable ones need not have been in training."""
         if self.node_features != "exchangeable":
-            return self.columns_
-        return np.union1d(self.columns_, snapshot_columns(windows))
+            return self.recorded_neurons_
+        return np.union1d(self.recorded_neurons_, snapshot_columns(windows))
 
     def _checked(
         self, X: ArrayLike | LazyWindows, groups: ArrayLike | None
@@ -502,7 +504,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             read.features.shape[2],
             torch.from_numpy(self._reader.scale.reliability),
             read.levels.shape[1],
-            n_identities=None if self.node_features == "exchangeable" else len(self.columns_),
+            n_identities=None
+            if self.node_features == "exchangeable"
+            else len(self.recorded_neurons_),
             own_gains=self.node_features == "identity",
             hidden_size=self.hidden_size,
             n_components=self.n_components,

@@ -41,7 +41,7 @@ class _Readout(nn.Module):
 class MarkovDecoder(nn.Module):
     """Predict each frame from the few before it and from messages, eqs. 10-12 of NRI.
 
-    A window is cut into chunks of ``n_prediction_steps``. Each starts from true frames and
+    A window is cut into chunks of ``horizon``. Each starts from true frames and
     is then rolled out on its own predictions, all chunks side by side.
 
     Parameters
@@ -50,7 +50,7 @@ class MarkovDecoder(nn.Module):
     n_types : int
         Edge types that carry messages.
     message : {"factorized", "mlp"}
-    n_prediction_steps : int
+    horizon : int
     n_lags : int
         Frames that a prediction reads.
 
@@ -69,11 +69,11 @@ class MarkovDecoder(nn.Module):
         hidden_size: int,
         n_types: int,
         message: Message,
-        n_prediction_steps: int,
+        horizon: int,
         n_lags: int,
     ) -> None:
         super().__init__()
-        self.n_steps = n_prediction_steps
+        self.n_steps = horizon
         self.n_lags = n_lags
         n_inputs = n_lags * n_features
         self.embed: nn.Module = nn.Identity()
@@ -133,7 +133,7 @@ class StateDecoder(nn.Module):
     ----------
     n_features, hidden_size, n_types : int
     message : {"factorized", "mlp"}
-    n_prediction_steps : int
+    horizon : int
         After the burn-in, every so many frames the true frame is given again.
     n_burn_in : int
         Frames at the beginning that are given.
@@ -147,11 +147,11 @@ class StateDecoder(nn.Module):
         hidden_size: int,
         n_types: int,
         message: Message,
-        n_prediction_steps: int,
+        horizon: int,
         n_burn_in: int,
     ) -> None:
         super().__init__()
-        self.n_steps = n_prediction_steps
+        self.n_steps = horizon
         self.n_burn_in = n_burn_in
         self.messages = _messages(message, hidden_size, hidden_size, n_types)
         self.cell = nn.GRUCell(n_features + hidden_size, hidden_size)

@@ -71,7 +71,7 @@ class RelationalModel(nn.Module):
     decoder : {"mlp", "recurrent"}
     message : {"factorized", "mlp"}
         ``"mlp"`` is the published form of encoder and decoder, on all pairs.
-    n_prediction_steps, n_lags, n_burn_in : int
+    horizon, n_lags, n_burn_in : int
         See `MarkovDecoder` and `StateDecoder`.
     edge_prior : float
         Prior probability of an edge.
@@ -111,7 +111,7 @@ class RelationalModel(nn.Module):
         encoder: Literal["mlp", "cnn"],
         decoder: Literal["mlp", "recurrent"],
         message: Literal["factorized", "mlp"],
-        n_prediction_steps: int,
+        horizon: int,
         n_lags: int,
         n_burn_in: int,
         edge_prior: float,
@@ -133,11 +133,11 @@ class RelationalModel(nn.Module):
         self.decoder: MarkovDecoder | StateDecoder
         if decoder == "mlp":
             self.decoder = MarkovDecoder(
-                n_features, hidden_size, n_scores, message, n_prediction_steps, n_lags
+                n_features, hidden_size, n_scores, message, horizon, n_lags
             )
         else:
             self.decoder = StateDecoder(
-                n_features, hidden_size, n_scores, message, n_prediction_steps, n_burn_in
+                n_features, hidden_size, n_scores, message, horizon, n_burn_in
             )
         prior = [math.log(1 - edge_prior)] + [math.log(edge_prior / n_scores)] * n_scores
         self.register_buffer("log_prior", torch.tensor(prior)[:, None, None])

@@ -286,18 +286,18 @@ def test_the_same_seed_gives_the_same_embedding_every_time(X):
 def test_gaps_do_not_change_how_other_windows_are_read_and_are_not_silence(X):
     gaps = np.full((12, 6, 12), np.nan)
     model, with_gaps = cheap().fit(X), cheap().fit(np.concatenate([X, gaps]))
-    plain, other = (m._reader.read(X, m.columns_) for m in (model, with_gaps))
+    plain, other = (m._reader.read(X, m.recorded_neurons_) for m in (model, with_gaps))
     torch.testing.assert_close(other.levels, plain.levels)
     torch.testing.assert_close(other.features, plain.features)
     silence = np.where(np.isnan(X[:1]), np.nan, 0.0)
-    assert model._reader.read(silence, model.columns_).levels.abs().max() > 1
-    assert model._reader.read(gaps[:1], model.columns_).levels.abs().max() == 0
+    assert model._reader.read(silence, model.recorded_neurons_).levels.abs().max() > 1
+    assert model._reader.read(gaps[:1], model.recorded_neurons_).levels.abs().max() == 0
     assert model.score(np.concatenate([X, gaps])) == pytest.approx(model.score(X))
 
 
 def test_the_scale_of_features_is_that_of_training(X):
     model = cheap().fit(X)
-    part, whole = (model._reader.read(windows, model.columns_) for windows in (X[:7], X))
+    part, whole = (model._reader.read(windows, model.recorded_neurons_) for windows in (X[:7], X))
     torch.testing.assert_close(part.levels, whole.levels[:7])
     torch.testing.assert_close(part.features, whole.features[:7])
     assert whole.levels.abs().max() > 0.5
@@ -346,8 +346,8 @@ def test_every_option_reaches_what_is_learnt(options, X):
 
 def test_rows_of_weights_are_features_if_they_are_to_tell_neurons_apart(X):
     model = cheap(node_features="weights").fit(X)
-    read = model._reader.read(X, model.columns_)
-    graphs = model.infer_graphs(X)[:, model.columns_][:, :, model.columns_]
+    read = model._reader.read(X, model.recorded_neurons_)
+    graphs = model.infer_graphs(X)[:, model.recorded_neurons_][:, :, model.recorded_neurons_]
     np.testing.assert_allclose(read.features[:, :, :-1], np.nan_to_num(graphs))
 
 
@@ -360,7 +360,7 @@ def test_the_score_is_a_bound_whatever_weight_the_divergence_had_in_training(X):
 
 def test_pieces_are_cut_elsewhere_each_epoch_and_weigh_by_their_windows(X):
     model = cheap().fit(X)
-    read = model._reader.read(X, model.columns_)
+    read = model._reader.read(X, model.recorded_neurons_)
     labels = torch.arange(30)
     sequences = [np.arange(30)]
     data = Snapshots(read.propagation, read.features, read.levels, labels, sequences, 8)

@@ -32,7 +32,7 @@ def make_model(message="factorized", encoder="mlp", decoder="mlp", neighbors=Non
     settings = {
         "n_edge_types": 3,
         "hidden_size": 8,
-        "n_prediction_steps": 3,
+        "horizon": 3,
         "n_lags": 2,
         "n_burn_in": 2,
         "edge_prior": 0.3,
