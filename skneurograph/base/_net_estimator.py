@@ -16,12 +16,9 @@ from skneurograph.base._columns import Columns
 from skneurograph.base._device import usual_torch
 from skneurograph.base._targets import Continuous
 from skneurograph.base._validation import check_windows
-from skneurograph.data._lazy import LazyWindows, chunks_of_windows
+from skneurograph.data._lazy import CHUNK_ELEMENTS, LazyWindows, chunks_of_windows
 
 __all__ = ["NetEstimator"]
-
-# Windows are evaluated in chunks of about this many elements of the largest tensor.
-_CHUNK_ELEMENTS = 8_000_000
 
 
 class NetEstimator(BaseEstimator):
@@ -70,7 +67,7 @@ class NetEstimator(BaseEstimator):
         per_window = self._window_size + self.n_features_in_ * n_steps
         run = module if method == "__call__" else getattr(module, method)
         module.eval()
-        for rows, part in chunks_of_windows(windows, per_window, _CHUNK_ELEMENTS):
+        for rows, part in chunks_of_windows(windows, per_window, 2 * CHUNK_ELEMENTS):
             columns = self._columns.choose(part)
             if columns is not None:
                 part = part[:, columns]

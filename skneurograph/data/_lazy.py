@@ -9,7 +9,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["LazyWindows", "chunks_of_windows", "cut_windows"]
+__all__ = ["CHUNK_ELEMENTS", "LazyWindows", "chunks_of_windows", "cut_windows"]
+
+# Windows are read in chunks of about so many elements of the largest array.
+CHUNK_ELEMENTS = 4_000_000
 
 
 class LazyWindows:
@@ -170,8 +173,8 @@ def cut_windows(
 
 def chunks_of_windows(
     X: NDArray | LazyWindows,
-    elements_per_window: int,
-    n_elements: int,
+    elements_per_window: int | None = None,
+    n_elements: int = CHUNK_ELEMENTS,
     columns: NDArray[np.integer] | None = None,
 ) -> Iterator[tuple[slice, NDArray]]:
     """Cut some windows at a time, so that memory is bounded.
@@ -179,9 +182,10 @@ def chunks_of_windows(
     Parameters
     ----------
     X : ndarray or LazyWindows of shape (n_windows, n_neurons, n_times)
-    elements_per_window : int
-        Elements of the largest array that the reader makes of one window.
-    n_elements : int
+    elements_per_window : int, optional
+        Elements of the largest array that the reader makes of one window; by default those
+        of the window.
+    n_elements : int, default=CHUNK_ELEMENTS
         Elements that this array may have for a chunk.
     columns : ndarray of int, optional
         Neurons to cut; all by default.
@@ -192,6 +196,8 @@ def chunks_of_windows(
         Which windows.
     part : ndarray of shape (n_rows, n_columns, n_times)
     """
+    if elements_per_window is None:
+        elements_per_window = X.shape[1] * X.shape[2]
     size = max(1, n_elements // max(1, elements_per_window))
     for start in range(0, len(X), size):
         rows = slice(start, min(start + size, len(X)))

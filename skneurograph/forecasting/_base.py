@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.base._validation import check_weights, check_windows
 from skneurograph.data._inputs import unmasked
-from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 from skneurograph.metrics import masked_r2_score
 
 __all__ = ["ForecasterPart", "StepForecaster"]
 
-# Windows are forecast in chunks of about this many numbers.
-_CHUNK_ELEMENTS = 4_000_000
 
-
-class ForecasterPart(RegressorMixin):
+class ForecasterPart(RegressorMixin, ABC):
     """The interface of forecasters; what a step is, is up to the class."""
 
     def predict(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
@@ -139,7 +135,8 @@ class StepForecaster(ForecasterPart, BaseEstimator):
 
     def _roll_out(self, windows: NDArray | LazyWindows, n_steps: int) -> NDArray[np.floating]:
         parts = []
-        for part in in_chunks(windows, n_steps):
+        _, n_neurons, n_times = windows.shape
+        for _, part in chunks_of_windows(windows, n_neurons * (n_times + n_steps)):
             steps = self._steps(part, n_steps)
             steps[np.isnan(part).any(axis=2)] = np.nan
             parts.append(steps.astype(part.dtype, copy=False))
@@ -164,11 +161,3 @@ def counted_windows(
     if counted.all():
         return weight, windows, target
     return weight[counted], windows[counted], target[counted]
-
-
-def in_chunks(windows: NDArray | LazyWindows, n_steps: int = 0) -> Iterator[NDArray]:
-    """Yield windows as contiguous arrays of bounded size."""
-    _, n_neurons, n_times = windows.shape
-    size = max(1, _CHUNK_ELEMENTS // max(1, n_neurons * (n_times + n_steps)))
-    for start in range(0, len(windows), size):
-        yield cut_windows(windows, slice(start, min(start + size, len(windows))), None)

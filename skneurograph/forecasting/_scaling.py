@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.data._lazy import LazyWindows
-from skneurograph.forecasting._base import in_chunks
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 
 __all__ = ["FrameScaler"]
 
@@ -61,7 +58,7 @@ class FrameScaler:
         total, sums, squares, largest, size = (np.zeros(n_neurons) for _ in range(5))
         lowest, highest = np.full(n_neurons, np.inf), np.full(n_neurons, -np.inf)
         moves, rested, left = (np.zeros(n_neurons, dtype=bool) for _ in range(3))
-        for part, rows in _parts(windows):
+        for rows, part in chunks_of_windows(windows):
             recorded, frames = _separate(part)
             counted = recorded * weight[rows, None]
             level = frames.mean(axis=2)
@@ -79,7 +76,7 @@ class FrameScaler:
         if not recorded.any():
             raise ValueError("X: no neuron is recorded in any window, every value is NaN")
         self.mean = np.divide(sums, total, out=np.zeros(n_neurons), where=recorded)
-        for part, rows in _parts(windows):
+        for rows, part in chunks_of_windows(windows):
             is_recorded, frames = _separate(part)
             centred = np.where(is_recorded[:, :, None], frames - self.mean[:, None], 0)
             squares += (is_recorded * weight[rows, None] * (centred**2).mean(axis=2)).sum(axis=0)
@@ -153,14 +150,6 @@ def _equal(highest: NDArray, lowest: NDArray, windows: NDArray) -> NDArray[np.bo
     size = np.maximum(np.abs(highest), np.abs(lowest))
     equal: NDArray[np.bool_] = highest - lowest <= _ROUNDINGS * np.finfo(windows.dtype).eps * size
     return equal
-
-
-def _parts(windows: NDArray | LazyWindows) -> Iterator[tuple[NDArray, slice]]:
-    """Windows in chunks, with their place."""
-    start = 0
-    for part in in_chunks(windows):
-        yield part, slice(start, start + len(part))
-        start += len(part)
 
 
 def _separate(windows: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:

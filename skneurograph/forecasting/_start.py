@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from skneurograph.data._lazy import LazyWindows
-from skneurograph.forecasting._base import in_chunks
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 from skneurograph.forecasting._linear import fit_coupling, fit_own
 from skneurograph.forecasting._scaling import FrameScaler
 from skneurograph.forecasting._trust import StandardFrames, known_frames
@@ -65,7 +64,10 @@ class LinearStart:
             return
         rows = np.unique(np.linspace(0, len(windows) - 1, _LINEAR_WINDOWS).astype(np.intp))
         weight = weight[rows]
-        read = [_last_change(part, scaler, n_read, reversion) for part in in_chunks(windows[rows])]
+        read = [
+            _last_change(part, scaler, n_read, reversion)
+            for _, part in chunks_of_windows(windows[rows])
+        ]
         lags, change, known = (np.concatenate(parts)[:, columns] for parts in zip(*read))
         own, offset, pooled = fit_own(lags, change, known, weight)
         self._own[:, n_lags - n_read :] = pooled

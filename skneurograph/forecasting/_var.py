@@ -15,8 +15,8 @@ from sklearn.utils.validation import has_fit_parameter
 from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._parameters import SHARED
-from skneurograph.data._lazy import LazyWindows
-from skneurograph.forecasting._base import StepForecaster, counted_windows, in_chunks
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
+from skneurograph.forecasting._base import StepForecaster, counted_windows
 from skneurograph.forecasting._linear import fit_own, recorded_together
 from skneurograph.forecasting._parameters import FORECASTING
 from skneurograph.forecasting._scaling import FrameScaler, is_still
@@ -164,13 +164,15 @@ class VARForecaster(StepForecaster):
         self.recorded_neurons_ = np.flatnonzero(self._scaler.recorded)
         self._regressors: list[tuple[NDArray[np.intp], BaseEstimator]] = []
         if following is not None:
-            self._fit_rollout(windows, following, weight)
+            self._fit_frames(windows, following, weight)
         else:
-            inputs = np.concatenate([self._read_plain(part) for part in in_chunks(windows)])
+            inputs = np.concatenate(
+                [self._read_plain(part) for _, part in chunks_of_windows(windows)]
+            )
             self._regressors = [(np.arange(0), self._fit_one(inputs, target, weight))]
         return self
 
-    def _fit_rollout(
+    def _fit_frames(
         self, windows: NDArray | LazyWindows, following: NDArray, weight: NDArray[np.float64]
     ) -> None:
         trust = FULL_TRUST
@@ -201,7 +203,7 @@ class VARForecaster(StepForecaster):
         """Last frames, change to the following one, and where both are known."""
         n_lags = max(self.n_lags, self.n_own_lags)
         parts, start = [], 0
-        for part in in_chunks(windows):
+        for _, part in chunks_of_windows(windows):
             first = following[start : start + len(part), :, :1]
             read = StandardFrames.of(part, self._scaler)
             lags, level = read.relative(n_lags, self._scaler, self.reversion_)
@@ -278,4 +280,6 @@ class VARForecaster(StepForecaster):
 
     def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         model = self._regressors[0][1]
-        return np.concatenate([model.predict(self._read_plain(x)) for x in in_chunks(windows)])
+        return np.concatenate(
+            [model.predict(self._read_plain(part)) for _, part in chunks_of_windows(windows)]
+        )

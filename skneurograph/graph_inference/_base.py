@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
 from skneurograph.base._validation import check_windows, neuron_names, recorded_columns
-from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.data._lazy import CHUNK_ELEMENTS, LazyWindows, chunks_of_windows
 
 __all__ = ["GraphTransformer", "any_missing"]
 
-# Windows are read in chunks of about this many elements of the largest array.
-_CHUNK_ELEMENTS = 4_000_000
 # A name of an edge, and what is needed to make it.
 _NAME_BYTES = 100
 _FEWER_NEURONS = "select neurons (X[:, columns]), or average those of a region"
 
 
-class GraphTransformer(TransformerMixin, BaseEstimator):
-    """Base class of transformers that infer graphs from activity.
+class GraphTransformer(TransformerMixin, BaseEstimator, ABC):
+    """Base class of transformers that infer graphs from activity, one for each window.
 
-    A class gives `_learn`, which sets ``graph_``, and either `_window_graphs` (called with
-    windows in which every neuron is recorded) or `_graph_chunks` as a whole.
+    Fitted attributes are ``graph_`` and ``recorded_neurons_``.
     """
-
-    @all_or_nothing
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
-        """Learn the graph of the training windows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-            A neuron with NaN in a window is missing in it. Two dimensions are read as
-            windows of one frame.
-        y : ignored
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If there are fewer than two neurons, or too few frames; the message says which.
-        MemoryError
-            If the graph of so many neurons does not fit in memory.
-        """
-        windows = self._start(X)
-        self._learn(windows)
-        return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
         """Return the graph of each window as one row of edge features.
@@ -176,26 +145,13 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         """Frames that a window needs at least."""
         return 1
 
-    @abstractmethod
-    def _learn(self, windows: NDArray | LazyWindows) -> None:
-        """Set ``graph_`` from validated windows; ``recorded_neurons_`` are the neurons recorded."""
-
-    def _shared(self, columns: NDArray[np.intp]) -> Any:
-        """Return what the graphs of all windows share of some recorded neurons."""
-
-    def _window_graphs(
-        self, windows: NDArray[np.float64], columns: NDArray[np.intp], shared: Any
-    ) -> NDArray[np.float64]:
-        """Graphs of windows without NaN, whose neurons are ``recorded_neurons_[columns]``."""
-        raise NotImplementedError
-
     def _fit_bytes(self, windows: NDArray | LazyWindows) -> float:
         """Bytes that `fit` needs beside the windows; more if neurons are missing in some."""
         return 8.0 * (6 if any_missing(windows) else 3) * len(self.recorded_neurons_) ** 2
 
     def _chunk_bytes(self, windows: NDArray | LazyWindows) -> float:
         """Bytes that the graphs of a chunk of windows need at least, with a copy."""
-        n_rows = min(len(windows), max(1, _CHUNK_ELEMENTS // self._window_elements()))
+        n_rows = min(len(windows), max(1, CHUNK_ELEMENTS // self._window_elements()))
         return 16.0 * n_rows * self.n_features_in_**2
 
     def _require(self, n_bytes: float, what: str, remedy: str) -> None:
@@ -259,12 +215,10 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
         n_neurons = len(self.recorded_neurons_)
         # Much less than a matrix of all pairs, but frames enough for the product that adds
         # to one to take longer than the adding.
-        elements = max(_CHUNK_ELEMENTS, n_neurons**2) // 4
-        size = max(1, elements // (n_neurons * self.n_times_in_))
+        elements = max(CHUNK_ELEMENTS, n_neurons**2) // 4
         columns = None if n_neurons == windows.shape[1] else self.recorded_neurons_
-        for start in range(0, len(windows), size):
-            rows = slice(start, min(start + size, len(windows)))
-            cut = cut_windows(windows, rows, columns)
+        per_window = n_neurons * self.n_times_in_
+        for rows, cut in chunks_of_windows(windows, per_window, elements, columns):
             part = np.empty((cut.shape[1], cut.shape[0], cut.shape[2])).transpose(1, 0, 2)
             part[:] = cut
             recorded = np.ones(part.shape[:2], dtype=bool)
@@ -273,42 +227,11 @@ class GraphTransformer(TransformerMixin, BaseEstimator):
                 np.copyto(part, 0.0, where=~recorded[:, :, None])
             yield rows, part, recorded
 
-    def _held(
-        self, windows: NDArray | LazyWindows
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Windows that hold the same neurons, and these as positions in ``recorded_neurons_``.
-
-        Windows of one animal lack the same neurons, so there are few patterns.
-        """
-        found = [np.packbits(recorded, axis=1) for _, _, recorded in self._chunks(windows)]
-        patterns, which = np.unique(np.concatenate(found), axis=0, return_inverse=True)
-        for k, pattern in enumerate(patterns):
-            held = np.unpackbits(pattern, count=len(self.recorded_neurons_))
-            yield np.flatnonzero(which.ravel() == k), np.flatnonzero(held)
-
+    @abstractmethod
     def _graph_chunks(
         self, windows: NDArray | LazyWindows
     ) -> Iterator[tuple[NDArray[np.intp] | slice, NDArray[np.floating]]]:
-        """Graphs ``(n_rows, n_neurons, n_neurons)`` of some windows at a time, with NaN."""
-        columns, n_neurons = self.recorded_neurons_, self.n_features_in_
-        unknown = np.isnan(self.graph_[np.ix_(columns, columns)])
-        size = max(1, _CHUNK_ELEMENTS // self._window_elements())
-        for members, held in self._held(windows):
-            shared = self._shared(held) if len(held) else None
-            absent = np.nonzero(unknown[np.ix_(held, held)])
-            for start in range(0, len(members), size):
-                rows = members[start : start + size]
-                if len(held) == 0:
-                    yield rows, np.full((len(rows), n_neurons, n_neurons), np.nan)
-                    continue
-                part = cut_windows(windows, rows, columns[held]).astype(np.float64, copy=False)
-                graphs = self._window_graphs(part, held, shared)
-                graphs[:, absent[0], absent[1]] = np.nan
-                graphs[:, np.arange(len(held)), np.arange(len(held))] = 0.0
-                if len(held) < n_neurons:
-                    inner, graphs = graphs, np.full((len(rows), n_neurons, n_neurons), np.nan)
-                    graphs[:, columns[held, None], columns[held]] = inner
-                yield rows, graphs
+        """Yield graphs ``(n_rows, n_neurons, n_neurons)`` of some windows at a time, with NaN."""
 
     def _whole(self, graph: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Put a graph of the recorded neurons in its place; pairs that are not known are NaN.

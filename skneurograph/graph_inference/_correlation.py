@@ -15,7 +15,6 @@ from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT, filtered_products, standardised, without_noise
 from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
-from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._moments import (
     Chunks,
@@ -25,6 +24,7 @@ from skneurograph.graph_inference._moments import (
     neuron_spreads,
 )
 from skneurograph.graph_inference._pairs import Pairs, pairwise_products
+from skneurograph.graph_inference._pooled import PooledGraph
 
 __all__ = ["CorrelationGraph"]
 
@@ -33,7 +33,7 @@ _LEAST_FRAMES = 3
 
 
 @described(SHARED)
-class CorrelationGraph(GraphTransformer):
+class CorrelationGraph(PooledGraph):
     """Functional connectivity by correlation (Pearson or Spearman), with or without a lag.
 
     Parameters

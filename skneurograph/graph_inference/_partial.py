@@ -16,11 +16,11 @@ from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT
 from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
-from skneurograph.graph_inference._base import GraphTransformer
 from skneurograph.graph_inference._blocks import row_blocks
 from skneurograph.graph_inference._inverse import inverse, nearest_correlation
 from skneurograph.graph_inference._moments import Repeats, independent_frames, neuron_means
 from skneurograph.graph_inference._pairs import Pairs, pairwise_products
+from skneurograph.graph_inference._pooled import PooledGraph
 
 __all__ = ["PartialCorrelationGraph"]
 
@@ -30,7 +30,7 @@ _LEAST_EIGENVALUE = 1e-4
 
 
 @described(SHARED)
-class PartialCorrelationGraph(GraphTransformer):
+class PartialCorrelationGraph(PooledGraph):
     """Functional connectivity by partial correlation, conditional on all other recorded neurons.
 
     Parameters

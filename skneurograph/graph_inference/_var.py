@@ -16,10 +16,11 @@ from skneurograph.base._described import described
 from skneurograph.base._noise_band import CONSTANT
 from skneurograph.base._parameters import SHARED
 from skneurograph.data._lazy import LazyWindows
-from skneurograph.graph_inference._base import GraphTransformer, any_missing
+from skneurograph.graph_inference._base import any_missing
 from skneurograph.graph_inference._inverse import inverse, nearest_correlation
 from skneurograph.graph_inference._moments import neuron_means, neuron_spreads
 from skneurograph.graph_inference._pairs import pairwise_products
+from skneurograph.graph_inference._pooled import PooledGraph
 
 __all__ = ["VARGraph"]
 
@@ -29,7 +30,7 @@ _LEAST_RESIDUAL = 1e-12
 
 
 @described(SHARED)
-class VARGraph(GraphTransformer):
+class VARGraph(PooledGraph):
     r"""Directed connectivity by vector autoregression (Granger).
 
     Every neuron's next frame is predicted linearly from the ``n_lags`` frames before of all

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 from skneurograph.model_selection._folds import Fold
 
 __all__ = ["warn_of_shared_frames"]
 
-# Windows are read in chunks of about this many numbers.
-_CHUNK_ELEMENTS = 4_000_000
 # Frames are told apart by at most so many neurons.
 _MAX_NEURONS = 32
 
@@ -152,10 +150,10 @@ def _hash_frames(X: NDArray) -> NDArray[np.uint64]:
     columns = np.argsort(np.isnan(X[:, :, 0]).mean(axis=0), kind="stable")[:_MAX_NEURONS]
     seeds = np.random.default_rng(0).integers(2**63, size=(len(columns), 1), dtype=np.uint64)
     hashed = np.empty((len(X), X.shape[2]), dtype=np.uint64)
-    chunk = max(1, _CHUNK_ELEMENTS // max(1, len(columns) * X.shape[2]))
-    for start in range(0, len(X), chunk):
+    per_window = len(columns) * X.shape[2]
+    for rows, part in chunks_of_windows(X, per_window, columns=columns):
         # Adding zero makes one of both zeros.
-        part = np.ascontiguousarray(X[start : start + chunk, columns], dtype=np.float64) + 0.0
+        part = part.astype(np.float64, copy=False) + 0.0
         words = _mix(part.view(np.uint64) ^ seeds)
-        hashed[start : start + chunk] = np.where(np.isnan(part), 0, words).sum(axis=1)
+        hashed[rows] = np.where(np.isnan(part), 0, words).sum(axis=1)
     return hashed

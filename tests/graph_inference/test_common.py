@@ -88,7 +88,8 @@ def test_the_order_of_windows_does_not_matter_in_fit(model, X):
 
 def test_small_chunks_give_the_same_graphs(model, X, monkeypatch):
     expected, graph = model.fit(X).transform(X), model.graph_
-    monkeypatch.setattr("skneurograph.graph_inference._base._CHUNK_ELEMENTS", 100)
+    for module in ("_base", "_pooled"):
+        monkeypatch.setattr(f"skneurograph.graph_inference.{module}.CHUNK_ELEMENTS", 100)
     np.testing.assert_allclose(model.fit(X).transform(X), expected, atol=1e-8)
     np.testing.assert_allclose(model.graph_, graph, atol=1e-8)
 

@@ -24,7 +24,8 @@ POOLED = [CorrelationGraph(), PartialCorrelationGraph(), VARGraph()]
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks and chunks so small that six neurons need several."""
-    monkeypatch.setattr("skneurograph.graph_inference._base._CHUNK_ELEMENTS", 150)
+    for module in ("_base", "_pooled"):
+        monkeypatch.setattr(f"skneurograph.graph_inference.{module}.CHUNK_ELEMENTS", 150)
     monkeypatch.setattr("skneurograph.graph_inference._blocks._BLOCK_ELEMENTS", 13)
     monkeypatch.setattr("skneurograph.graph_inference._blocks._PRODUCT_ROWS", 4)
     monkeypatch.setattr("skneurograph.graph_inference._blocks._MIRROR_ROWS", 4)
@@ -111,7 +112,8 @@ def test_what_windows_of_one_animal_share_is_computed_once(model, monkeypatch):
         return shared(self, columns)
 
     monkeypatch.setattr(type(model), "_shared", counted)
-    monkeypatch.setattr("skneurograph.graph_inference._base._CHUNK_ELEMENTS", 150)
+    for module in ("_base", "_pooled"):
+        monkeypatch.setattr(f"skneurograph.graph_inference.{module}.CHUNK_ELEMENTS", 150)
     np.testing.assert_allclose(model.infer_graphs(X), expected, atol=1e-6)
     assert len(calls) == 3
 

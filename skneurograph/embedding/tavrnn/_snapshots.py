@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skneurograph.base._noise_band import filtered_products, standardised
-from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 
 __all__ = [
     "LEAST_FRAMES",
@@ -24,8 +24,6 @@ __all__ = [
 
 # Fewer frames than this have a correlation of -1, 1 or none.
 LEAST_FRAMES = 3
-# Windows are read in chunks of about this many elements of the largest array.
-_CHUNK_ELEMENTS = 4_000_000
 # The spread of a feature is at least this part of its spread over all neurons.
 _LEAST_SPREAD = 0.1
 # Fewer windows do not tell whether a feature is reliable.
@@ -51,11 +49,8 @@ def split_windows(
     lengths : ndarray of int, shape (n_rows,)
     recorded : ndarray of bool, shape (n_rows, n_columns)
     """
-    size = max(1, _CHUNK_ELEMENTS // max(1, windows.shape[1] * max(windows.shape[1:])))
-    for start in range(0, len(windows), size):
-        rows = slice(start, min(start + size, len(windows)))
-        # What a neuron elsewhere tells of a window's length counts, too.
-        whole = cut_windows(windows, rows, None)
+    # What a neuron elsewhere tells of a window's length counts, too.
+    for rows, whole in chunks_of_windows(windows, windows.shape[1] * max(windows.shape[1:])):
         is_filled = ~np.isnan(whole).all(axis=1)
         n_times = whole.shape[2]
         lengths = np.where(is_filled.any(axis=1), n_times - is_filled[:, ::-1].argmax(axis=1), 0)
