@@ -153,7 +153,8 @@ class ClassifierPart(ClassifierMixin):
         ndarray of shape (n_windows,)
             Labels as they were given to ``fit``.
         """
-        labels: NDArray = self._target.decode(self.predict_proba(X))
+        probabilities = self.predict_proba(X)
+        labels: NDArray = self._target.decode(probabilities)
         return labels
 
     def score(
