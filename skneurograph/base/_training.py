@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from skneurograph.base._batches import BatchSource
 from skneurograph.base._interrupt import pass_on_interrupt
-from skneurograph.base._warnings import warn
+from skneurograph.data._warnings import warn
 
 __all__ = ["TrainingOptions", "keep_record", "loss_curve", "train"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from skneurograph.base._containers import (
 )
 from skneurograph.data._inputs import InputError, read_groups, unmasked
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._warnings import warn
 
 __all__ = [
     "check_groups",
@@ -316,11 +316,9 @@ def recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
     if not present.any():
         raise ValueError("X: no neuron is recorded in any window, every value is NaN")
     if n_empty:
-        warnings.warn(
+        warn(
             f"{n_empty} of {len(X)} windows have no recorded neuron: nothing can be learnt "
-            "from them",
-            UserWarning,
-            stacklevel=3,
+            "from them"
         )
     return np.flatnonzero(present)
 

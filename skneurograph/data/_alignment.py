@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from skneurograph.data._clock import read_clock
 from skneurograph.data._inputs import InputError, read_names, unmasked
 from skneurograph.data._labelled import as_pandas, column_names, read_table
 from skneurograph.data._recording import Recording
+from skneurograph.data._warnings import warn
 
 __all__ = ["CHOICES", "align", "as_recordings", "average_all_classes"]
 
@@ -91,11 +91,9 @@ def _plain_recording(table: Any) -> Recording:
     n_frames, n_features = values.shape
     columns = column_names(table, "recordings")
     if columns is None and n_features > n_frames:
-        warnings.warn(
+        warn(
             f"recordings: got an array of {n_features} features (columns) and only {n_frames} "
-            "frames (rows); if features are its rows, give array.T",
-            UserWarning,
-            stacklevel=4,
+            "frames (rows); if features are its rows, give array.T"
         )
     names = [""] * n_features if columns is None else columns.tolist()
     names = [name or f"x{i}" for i, name in enumerate(names)]
@@ -128,12 +126,10 @@ def _compare(one: Recording, other: Recording, positions: str) -> None:
             "each recording once, since its windows would count twice and leak from training "
             "to test data",
         )
-    warnings.warn(
+    warn(
         f"recordings: {one.organism!r} and {other.organism!r} (positions {positions}) have the "
         "same activity; if they are one animal, give it once, else its windows stand in "
-        "training and test data",
-        UserWarning,
-        stacklevel=5,
+        "training and test data"
     )
 
 
@@ -152,11 +148,7 @@ def average_all_classes(parts: Sequence[Recording]) -> list[Recording]:
         )
     named = [((part.neurons != "") & (part.neuron_classes == "")).sum() for part in parts]
     if any(named):
-        warnings.warn(
-            f"average_classes=True: {sum(named)} named neurons have no class and become anonymous",
-            UserWarning,
-            stacklevel=3,
-        )
+        warn(f"average_classes=True: {sum(named)} named neurons have no class and become anonymous")
     return [part.average_classes() for part in parts]
 
 
@@ -180,11 +172,9 @@ def align(
     n_anonymous = int(max((part.neurons == "").sum() for part in parts))
     if not isinstance(neurons, str):
         if n_anonymous > n_wanted > 0:
-            warnings.warn(
+            warn(
                 f"neurons: {n_wanted} anonymous columns hold only as many of the up to "
-                f"{n_anonymous} unidentified neurons",
-                UserWarning,
-                stacklevel=3,
+                f"{n_anonymous} unidentified neurons"
             )
         n_anonymous = n_wanted
     elif neurons != "all":
@@ -221,12 +211,10 @@ def _warn_of_numbers(parts: list[Recording], names: list[str]) -> None:
             owners.setdefault(name, set()).add(part.organism)
     shared = [name for name in names if len(owners.get(name, ())) > 1]
     if shared:
-        warnings.warn(
+        warn(
             f"neurons: names that are numbers, such as {shared[0]!r}, occur in several organisms "
             "and are taken for the same neuron in each; if they only count the cells of one movie, "
-            "give neurons=[''] * n_neurons to Recording and neurons='all' here",
-            UserWarning,
-            stacklevel=4,
+            "give neurons=[''] * n_neurons to Recording and neurons='all' here"
         )
 
 
@@ -251,10 +239,8 @@ def _given_names(neurons: list[str], identified: set[str]) -> tuple[list[str], i
         )
     # A few are no surprise: animals differ. Most of them suggest names of another kind.
     if 2 * len(unknown) > len(names):
-        warnings.warn(
+        warn(
             f"neurons: no recording has {', '.join(unknown[:5])}"
-            f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN",
-            UserWarning,
-            stacklevel=4,
+            f"{' and others' if len(unknown) > 5 else ''}; these columns are all NaN"
         )
     return names, len(neurons) - len(names)

@@ -7,13 +7,14 @@ group is an error, and bytes are UTF-8 text.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from skneurograph.data._warnings import warn
 
 __all__ = [
     "InputError",
@@ -324,11 +325,9 @@ def _without_missing_text(array: NDArray[np.str_], what: str) -> NDArray[np.str_
     stripped = np.asarray(np.char.strip(array))
     missing = np.asarray(np.isin(stripped, _MISSING_AS_TEXT))
     if missing.any():
-        warnings.warn(
+        warn(
             f"{what}: {str(stripped[missing].flat[0])!r} is read as a missing value, as numpy and "
-            "pandas write one among text; give '' for what is missing, another name to what is not",
-            UserWarning,
-            stacklevel=4,
+            "pandas write one among text; give '' for what is missing, another name to what is not"
         )
     return _blank_emptied(np.where(missing, "", array) if missing.any() else array, what)
 

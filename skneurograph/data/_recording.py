@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from skneurograph.data._inputs import (
     read_text,
 )
 from skneurograph.data._labelled import Frames, as_pandas, column_names, read_table
+from skneurograph.data._warnings import warn
 
 __all__ = ["Recording"]
 
@@ -155,12 +155,10 @@ class Recording:
         }.items():
             object.__setattr__(self, name, value)
         if n_neurons > n_times and not settled and not self.covariates:
-            warnings.warn(
+            warn(
                 f"Recording.activity: got {n_neurons} neurons (columns) and only {n_times} frames "
                 "(rows); if neurons are its rows, give activity.T. Names of neurons, time or "
-                "behavior settle it, and then nothing is said",
-                UserWarning,
-                stacklevel=3,
+                "behavior settle it, and then nothing is said"
             )
 
     def _valid_activity(self, given: Any) -> NDArray[np.floating]:

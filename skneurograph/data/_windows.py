@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from skneurograph.data._inputs import InputError, read_labels, read_text
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._precision import needs_double
 from skneurograph.data._recording import Recording
+from skneurograph.data._warnings import warn
 
 __all__ = ["LazyWindows", "Windows", "sliding_windows"]
 
@@ -254,11 +254,9 @@ def _dropped(y: NDArray | None, target: str | None, drop: Any) -> NDArray[np.boo
     labels = labels[~pd.isna(labels) & (labels != "")]
     occurs = np.array([_kind(labels) == _kind(y) and label in y for label in labels], dtype=bool)
     if not occurs.all():
-        warnings.warn(
+        warn(
             f"drop: {', '.join(map(str, labels[~occurs]))} occurs in no window; the labels are "
-            f"{', '.join(map(str, np.unique(y)))}",
-            UserWarning,
-            stacklevel=3,
+            f"{', '.join(map(str, np.unique(y)))}"
         )
     return np.isin(y, labels[occurs]) if occurs.any() else np.zeros(len(y), dtype=bool)
 
@@ -350,10 +348,8 @@ def _next_frames(
 def _common_rate(parts: list[Recording]) -> float:
     rates = np.array([part.sampling_rate for part in parts])
     if rates.max() > 1.02 * rates.min():
-        warnings.warn(
+        warn(
             f"recordings were sampled at {rates.min():.4g} to {rates.max():.4g} Hz: windows of "
-            "equal frames span unequal times; resample them to one rate to compare animals",
-            UserWarning,
-            stacklevel=3,
+            "equal frames span unequal times; resample them to one rate to compare animals"
         )
     return float(rates.mean())

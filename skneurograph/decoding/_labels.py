@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from skneurograph.base._split import TrainingSplit
-from skneurograph.base._warnings import warn
+from skneurograph.data._warnings import warn
 from skneurograph.nn import cross_entropy
 
 __all__ = ["Labels"]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skneurograph.base._units import power_of_two
-from skneurograph.base._warnings import warn
 from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.data._warnings import warn
 
 __all__ = ["describe_scale", "has_ordinary_scale", "warn_of_other_scale"]
 

@@ -191,21 +191,21 @@ class _Sums:
         # Windows of one animal lack the same neurons and stand together: they are one term.
         changes = (recorded[1:] != recorded[:-1]).any(axis=1)
         starts = np.append(0, 1 + np.flatnonzero(changes))
-        held = recorded[starts].T.astype(np.float64)
+        is_recorded = recorded[starts].T.astype(np.float64)
         n_frames = receiver.shape[2] * np.diff(np.append(starts, len(recorded)))
         self.count = self._grown(self.count)
-        add_product(self.count, held * n_frames, held)
+        add_product(self.count, is_recorded * n_frames, is_recorded)
         if not self.moments:
             return
         self.receiver = self._grown(self.receiver)
         self.receiver_square = self._grown(self.receiver_square)
-        add_product(self.receiver, _summed(receiver, starts), held)
-        add_product(self.receiver_square, _summed(receiver, starts, squared=True), held)
+        add_product(self.receiver, _summed(receiver, starts), is_recorded)
+        add_product(self.receiver_square, _summed(receiver, starts, squared=True), is_recorded)
         if not self.symmetric:
             self.sender = self._grown(self.sender)
             self.sender_square = self._grown(self.sender_square)
-            add_product(self.sender, held, _summed(sender, starts))
-            add_product(self.sender_square, held, _summed(sender, starts, squared=True))
+            add_product(self.sender, is_recorded, _summed(sender, starts))
+            add_product(self.sender_square, is_recorded, _summed(sender, starts, squared=True))
 
     def _grown(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
         """Broadcast sums to one for each pair."""

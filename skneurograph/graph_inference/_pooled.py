@@ -67,24 +67,24 @@ class PooledGraph(GraphTransformer):
         columns, n_neurons = self.recorded_neurons_, self.n_features_in_
         unknown = np.isnan(self.graph_[np.ix_(columns, columns)])
         size = max(1, CHUNK_ELEMENTS // self._window_elements())
-        for members, held in self._held(windows):
-            shared = self._shared(held) if len(held) else None
-            absent = np.nonzero(unknown[np.ix_(held, held)])
+        for members, recorded in self._patterns(windows):
+            shared = self._shared(recorded) if len(recorded) else None
+            absent = np.nonzero(unknown[np.ix_(recorded, recorded)])
             for start in range(0, len(members), size):
                 rows = members[start : start + size]
-                if len(held) == 0:
+                if len(recorded) == 0:
                     yield rows, np.full((len(rows), n_neurons, n_neurons), np.nan)
                     continue
-                part = cut_windows(windows, rows, columns[held]).astype(np.float64, copy=False)
-                graphs = self._window_graphs(part, held, shared)
+                part = cut_windows(windows, rows, columns[recorded]).astype(np.float64, copy=False)
+                graphs = self._window_graphs(part, recorded, shared)
                 graphs[:, absent[0], absent[1]] = np.nan
-                graphs[:, np.arange(len(held)), np.arange(len(held))] = 0.0
-                if len(held) < n_neurons:
+                graphs[:, np.arange(len(recorded)), np.arange(len(recorded))] = 0.0
+                if len(recorded) < n_neurons:
                     inner, graphs = graphs, np.full((len(rows), n_neurons, n_neurons), np.nan)
-                    graphs[:, columns[held, None], columns[held]] = inner
+                    graphs[:, columns[recorded, None], columns[recorded]] = inner
                 yield rows, graphs
 
-    def _held(
+    def _patterns(
         self, windows: NDArray | LazyWindows
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Windows that hold the same neurons, and these as positions in ``recorded_neurons_``.
@@ -94,5 +94,5 @@ class PooledGraph(GraphTransformer):
         found = [np.packbits(recorded, axis=1) for _, _, recorded in self._chunks(windows)]
         patterns, which = np.unique(np.concatenate(found), axis=0, return_inverse=True)
         for k, pattern in enumerate(patterns):
-            held = np.unpackbits(pattern, count=len(self.recorded_neurons_))
-            yield np.flatnonzero(which.ravel() == k), np.flatnonzero(held)
+            recorded = np.unpackbits(pattern, count=len(self.recorded_neurons_))
+            yield np.flatnonzero(which.ravel() == k), np.flatnonzero(recorded)

@@ -412,8 +412,8 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         together = np.zeros((n_recorded, n_recorded))
         total: Any = 0.0
         for _, posterior, recorded in self._posteriors(windows):
-            held = recorded.astype(np.float64)
-            together += held.T @ held
+            is_recorded = recorded.astype(np.float64)
+            together += is_recorded.T @ is_recorded
             edge = 1 - posterior[:, 0].astype(np.float64)
             total = total + np.where(self._pairs(recorded), edge, 0).sum(axis=0)
         graph = np.zeros_like(together)

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from skneurograph.base._units import power_of_two
 from skneurograph.data._inputs import read_groups, read_numbers
+from skneurograph.data._warnings import warn
 
 __all__ = ["DistributionDistances", "distribution_distances"]
 
@@ -271,10 +272,9 @@ def _entropic_transport(cost: NDArray[np.float64], epsilon: float) -> float:
         if not np.abs(plan.sum(axis=1) - a).sum() < _MAX_IMBALANCE:
             plan, log = ot.sinkhorn(a, b, shifted, epsilon, method="sinkhorn_log", **options)
     if not log["err"][-1] < _TOLERANCE:
-        warnings.warn(
+        warn(
             f"Sinkhorn's algorithm did not converge in {_MAX_ITERATIONS} iterations; expect rough "
             "distances, or take a larger regularization or another method",
             ConvergenceWarning,
-            stacklevel=4,
         )
     return float((plan * cost).sum() + epsilon * rel_entr(plan, 1 / cost.size).sum())

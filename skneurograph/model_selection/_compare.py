@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from tqdm.auto import tqdm
 
 from skneurograph.data._inputs import InputError, read_groups
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._warnings import warn
 from skneurograph.model_selection._arguments import (
     kind_of,
     read_models,
@@ -134,7 +134,7 @@ def compare(
     targets = read_target(y, n_windows, lineup)
     organisms = None if groups is None else read_groups(groups, n_windows)
     folds = read_folds(cv, targets, organisms, classifies=kind == "classifier")
-    warn_of_shared_frames(windows, folds, organisms, stacklevel=2)
+    warn_of_shared_frames(windows, folds, organisms)
     queue = Queue(
         Task(name, fold, seed)
         for fold in range(len(folds))
@@ -160,11 +160,7 @@ def compare(
     except KeyboardInterrupt:
         if not done:
             raise
-        warnings.warn(
-            f"interrupted: {len(done)} of {n_planned} fits are done and kept",
-            UserWarning,
-            stacklevel=2,
-        )
+        warn(f"interrupted: {len(done)} of {n_planned} fits are done and kept")
     finally:
         results.close()
         progress.close()
@@ -211,11 +207,7 @@ def _collect(
     for name, rows in errors.groupby("model", sort=False):
         scored = [metric for metric in metrics if metric in set(rows["metric"])]
         what = "" if len(scored) == len(metrics) else f" to give {', '.join(scored)}"
-        warnings.warn(
-            f"{name} failed{what} in {rows['fold'].nunique()} folds: {rows['error'].iloc[0]}",
-            UserWarning,
-            stacklevel=3,
-        )
+        warn(f"{name} failed{what} in {rows['fold'].nunique()} folds: {rows['error'].iloc[0]}")
     rank = {name: place for place, name in enumerate(order)}
     scores = scores.sort_values(
         ["fold", "model", "seed"],

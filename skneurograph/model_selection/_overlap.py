@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skneurograph.data._lazy import LazyWindows, chunks_of_windows
+from skneurograph.data._warnings import warn
 from skneurograph.model_selection._folds import Fold
 
 __all__ = ["warn_of_shared_frames"]
@@ -18,9 +18,7 @@ __all__ = ["warn_of_shared_frames"]
 _MAX_NEURONS = 32
 
 
-def warn_of_shared_frames(
-    X: Any, folds: Sequence[Fold], groups: NDArray | None, *, stacklevel: int
-) -> None:
+def warn_of_shared_frames(X: Any, folds: Sequence[Fold], groups: NDArray | None) -> None:
     """Warn if windows that overlap stand on both sides of a split.
 
     Organisms share no frames, so nothing is looked at where no group is split.
@@ -38,14 +36,12 @@ def warn_of_shared_frames(
     n_folds = sum(count > 0 for count in n_shared)
     if n_folds:
         n_tested = sum(len(fold.test) for fold in split)
-        warnings.warn(
+        warn(
             f"cv: {sum(n_shared)} of {n_tested} windows that are tested share frames with windows "
             f"trained on, in {n_folds} of {len(folds)} folds: scores are too good. Hold out "
             "organisms (groups=windows.groups, cv=None), or split in time with "
             f"TemporalSplit(gap=...), a gap of {X.shape[2] - 1} windows for windows that move on "
-            "by one frame",
-            UserWarning,
-            stacklevel=stacklevel + 1,
+            "by one frame"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, Literal, overload
 
@@ -15,6 +14,7 @@ from skneurograph.data._clock import check_clock, read_clock, stretches
 from skneurograph.data._inputs import InputError, read_number
 from skneurograph.data._labelled import as_pandas, read_table
 from skneurograph.data._recording import Recording
+from skneurograph.data._warnings import warn
 
 __all__ = ["smooth_spikes"]
 
@@ -202,9 +202,7 @@ def _warn_of_other_units(values: NDArray[np.floating], rate: float, unit: str) -
             )
             remedy = "a smaller sampling_rate, or counts of single neurons"
     if given:
-        warnings.warn(
-            f"counts: got {given}; expected spikes per bin; {remedy}", UserWarning, stacklevel=3
-        )
+        warn(f"counts: got {given}; expected spikes per bin; {remedy}")
 
 
 def _increases(column: NDArray[np.floating]) -> bool:
@@ -230,7 +228,7 @@ def _check_width(sd: float, sampling_rate: float, n_bins: int) -> None:
             "are hardly smoothed"
         )
     if given:
-        warnings.warn(f"sd: {given}", UserWarning, stacklevel=3)
+        warn(f"sd: {given}")
 
 
 def _in_seconds(milliseconds: float) -> str:

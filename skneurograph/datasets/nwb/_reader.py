@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skneurograph.data._recording import Recording
+from skneurograph.data._warnings import warn
 from skneurograph.datasets.nwb._behavior import read_behavior, read_covariates
 from skneurograph.datasets.nwb._file import (
     NWBContents,
@@ -186,7 +186,7 @@ def read_nwb(
         except (ValueError, OSError) as error:
             raise ValueError(f"{source}: {error}") from error
     for note in file.notes:
-        warnings.warn(f"{source}: {note}", UserWarning, stacklevel=2)
+        warn(f"{source}: {note}")
     return recording
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -25,6 +24,7 @@ from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows, cut_windows
+from skneurograph.data._warnings import warn
 from skneurograph.embedding.marble._atlas import Atlas, FlowOptions
 from skneurograph.embedding.marble._features import FeatureScaler
 from skneurograph.nn import ContrastiveFlow, FlowEncoder, TimeGrid, computed_loss
@@ -495,26 +495,20 @@ class MARBLE(TransformerMixin, BaseEstimator):
     def _warn_of_idle_training(self, starts: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
         own = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
         if (partners == own).all():
-            warnings.warn(
+            warn(
                 "every point is its own partner, so that training has nothing to draw together: "
                 "no window leads to the state of another; use partners='neighbors', or windows "
-                "whose frames are further apart",
-                UserWarning,
-                stacklevel=3,
+                "whose frames are further apart"
             )
         if self.n_components == 1:
-            warnings.warn(
+            warn(
                 "n_components: got 1, but points of length one on a line are -1 or 1, which no "
-                "gradient changes; use 2 or more",
-                UserWarning,
-                stacklevel=3,
+                "gradient changes; use 2 or more"
             )
         if self.batch_size == 1:
-            warnings.warn(
+            warn(
                 "batch_size: got 1, so that there is no other point to tell a partner from: "
-                "nothing is learnt; use tens or hundreds",
-                UserWarning,
-                stacklevel=3,
+                "nothing is learnt; use tens or hundreds"
             )
 
     def _read_off(self, module: ContrastiveFlow, time: float) -> None:
@@ -548,12 +542,10 @@ class MARBLE(TransformerMixin, BaseEstimator):
         labels, counts = np.unique(groups, return_counts=True)
         for label, count in zip(labels.tolist(), counts):
             if count <= self.n_neighbors and not self._atlas.knows(label):
-                warnings.warn(
+                warn(
                     f"group {label!r} was not seen in fit and has {count} windows, no more than "
                     f"n_neighbors={self.n_neighbors}: its windows are connected only to each "
-                    "other, which says little about the flow",
-                    UserWarning,
-                    stacklevel=3,
+                    "other, which says little about the flow"
                 )
         return groups
 

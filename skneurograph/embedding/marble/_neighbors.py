@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from skneurograph.data._warnings import warn
 from skneurograph.embedding.marble._diffusion import transition_matrix
 
 __all__ = ["StateGraph", "continuous_neighbors"]
@@ -165,10 +165,8 @@ def _warn_of_pieces(adjacency: csr_array) -> None:
     if n_pieces > 1:
         sizes = np.sort(np.bincount(piece))[::-1]
         shown = ", ".join(map(str, sizes[:5])) + (", ..." if n_pieces > 5 else "")
-        warnings.warn(
+        warn(
             f"the states fall into {n_pieces} pieces of {shown} states that no neighbours "
             "connect; what lies in different pieces is never compared. More neighbours or a "
-            "larger delta connect them",
-            UserWarning,
-            stacklevel=3,
+            "larger delta connect them"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from numbers import Integral, Real
@@ -33,6 +32,7 @@ from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._warnings import warn
 from skneurograph.embedding.tavrnn._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding.tavrnn._sequences import (
     Rows,
@@ -472,11 +472,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             is_seen = recorded.any(axis=1)
             self.classes_, labels[is_seen] = np.unique(y[is_seen], return_inverse=True)
             if len(self.classes_) == 1:
-                warnings.warn(
-                    f"y has one class only, {self.classes_.tolist()[0]!r}: nothing to tell apart",
-                    UserWarning,
-                    stacklevel=4,
-                )
+                warn(f"y has one class only, {self.classes_.tolist()[0]!r}: nothing to tell apart")
         return labels
 
     def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._warnings import warn
 from skneurograph.embedding.tavrnn._snapshots import (
     Activity,
     FeatureScale,
@@ -121,11 +121,9 @@ class SnapshotReader:
         whole = _joined(measured)
         if learn:
             if n_broken:
-                warnings.warn(
+                warn(
                     f"X: {n_broken} windows have frames, but no neuron without NaN before the last "
-                    "of them; they count as gaps",
-                    UserWarning,
-                    stacklevel=4,
+                    "of them; they count as gaps"
                 )
             weight = everywhere.astype(np.float64)
             count = weight.T @ weight
