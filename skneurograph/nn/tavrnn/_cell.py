@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, run_recurrence
+from skneurograph.nn.tavrnn._plain import LEAST_SPREAD, Weights
+from skneurograph.nn.tavrnn._recurrence import run_recurrence
 from skneurograph.nn.tavrnn._snapshots import PickedPropagation, Propagation, valid_nodes
 
 __all__ = ["SnapshotCell", "Trajectory"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skneurograph.nn.tavrnn._cell import SnapshotCell, Trajectory
-from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD
+from skneurograph.nn.tavrnn._plain import LEAST_SPREAD
 from skneurograph.nn.tavrnn._snapshots import (
     PickedPropagation,
     Propagation,

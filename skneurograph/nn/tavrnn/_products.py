@@ -57,9 +57,12 @@ def scaled_keys(attention: Tensor) -> Tensor:
 
 
 def scores(keys: Tensor, query: Tensor) -> Tensor:
-    """Products of keys (width, n_sequences, size) with the query of each sequence."""
-    if len(query) == 1:
-        return torch.mm(keys[:, 0], query.T)
+    """Products of keys (width, n_sequences, size) with the query of each sequence.
+
+    Of a single sequence, keys are (width, size).
+    """
+    if keys.ndim == 2:
+        return torch.mm(keys, query.T)
     return (keys * query).sum(dim=2)
 
 
@@ -67,9 +70,9 @@ def unscore(
     of_score: Tensor, keys: Tensor, query: Tensor, of_keys: Tensor, of_query: Tensor
 ) -> None:
     """Add the gradient of keys and query to ``of_keys`` and ``of_query``."""
-    if len(query) == 1:
-        torch.mm(of_score.T, keys[:, 0], out=of_query)
-        of_keys[:, 0].addr_(of_score[:, 0], query[0])
+    if keys.ndim == 2:
+        torch.mm(of_score.T, keys, out=of_query)
+        of_keys.addmm_(of_score, query)
     else:
         of_score = of_score[:, :, None]
         torch.sum(of_score * keys, dim=0, out=of_query)
@@ -77,23 +80,24 @@ def unscore(
 
 
 def mix(share: Tensor, past: Tensor, out: Tensor) -> None:
-    """Sum states (width, size, n_columns) by the shares of each sequence."""
-    width, n_sequences = share.shape
-    if n_sequences == 1:
-        torch.mm(share.T, past.view(width, -1), out=out.view(1, -1))
+    """Sum states (width, size, n_columns) by the shares of each sequence.
+
+    Of a single sequence, states are (width, size * n_columns).
+    """
+    if past.ndim == 2:
+        torch.mm(share.T, past, out=out.view(1, -1))
     else:
-        apart = past.view(width, len(out), n_sequences, -1) * share[:, None, :, None]
+        apart = past.view(len(past), len(out), share.shape[1], -1) * share[:, None, :, None]
         torch.sum(apart, dim=0, out=out.view(apart.shape[1:]))
 
 
 def unmix(share: Tensor, past: Tensor, slope: Tensor, of_past: Tensor) -> Tensor:
     """Return the gradient of the shares, and add that of the states to ``of_past``."""
-    width, n_sequences = share.shape
-    if n_sequences == 1:
-        flat = slope.view(-1)
-        of_past.view(width, -1).addr_(share[:, 0], flat)
-        return torch.mm(past.view(width, -1), flat[:, None])
-    apart = (width, len(slope), n_sequences, -1)
+    if past.ndim == 2:
+        row = slope.view(1, -1)
+        of_past.addmm_(share, row)
+        return torch.mm(past, row.T)
+    apart = (*past.shape[:2], share.shape[1], -1)
     slope = slope.view(apart[1:])
     of_past.view(apart).addcmul_(slope, share[:, None, :, None])
     return (past.view(apart) * slope).sum(dim=(1, 3))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from skneurograph.nn import SnapshotModel, edge_likelihood, join_history
 from skneurograph.nn.tavrnn._cell import SnapshotCell
-from skneurograph.nn.tavrnn._recurrence import LEAST_SPREAD, Weights, run_recurrence
+from skneurograph.nn.tavrnn._plain import LEAST_SPREAD
 
 N_TIMES, N_NEURONS, N_FEATURES, N_COMPONENTS, SIZE = 6, 4, 3, 2, 3
 
@@ -157,7 +157,7 @@ def test_snapshots_of_fewer_than_two_neurons_have_no_pairs(n_recorded):
     assert (latents.grad == 0).all()
 
 
-def plain_recurrence(cell, propagation, features, noise):
+def node_by_node(cell, propagation, features, noise):
     """One sequence, one node after the other, with gradients by automatic differentiation."""
     n_times, n_nodes, _ = features.shape
     size, width = cell.attention.shape[1], len(cell.age)
@@ -211,7 +211,7 @@ def plain_recurrence(cell, propagation, features, noise):
 @pytest.mark.parametrize("n_sequences", [1, 2])
 @pytest.mark.parametrize("width", [1, 3, 9])
 @pytest.mark.parametrize("is_drawn", [True, False])
-def test_the_recurrence_and_its_gradient_agree_with_a_plain_loop(n_sequences, width, is_drawn):
+def test_the_cell_and_its_gradient_agree_with_a_loop_over_nodes(n_sequences, width, is_drawn):
     missing = ((0, 1), (3, 0), (4, 2))
     propagation = make_propagation(n_sequences=n_sequences, missing=missing)
     features = doubles(N_TIMES, n_sequences, 1 + N_NEURONS, SIZE, grad=True)
@@ -220,7 +220,7 @@ def test_the_recurrence_and_its_gradient_agree_with_a_plain_loop(n_sequences, wi
     inputs = [features, *cell.parameters()]
     found = cell(propagation, features, noise)
     one_by_one = [
-        plain_recurrence(
+        node_by_node(
             cell, propagation[:, k], features[:, k], None if noise is None else noise[:, k]
         )
         for k in range(n_sequences)
@@ -244,26 +244,6 @@ def test_the_recurrence_and_its_gradient_agree_with_a_plain_loop(n_sequences, wi
             assert ours is None or (ours == 0).all()
         else:
             torch.testing.assert_close(ours, theirs)
-
-
-@pytest.mark.parametrize("n_sequences", [1, 2])
-@pytest.mark.parametrize("width", [1, 2])
-@pytest.mark.parametrize("is_whole", [True, False])
-def test_gradients_of_the_recurrence_match_finite_differences(n_sequences, width, is_whole):
-    n_times, size, d, n_columns = 3, 2, 1, 2 * n_sequences
-    propagation = doubles(n_times, n_sequences, 2, 2)
-    propagation = propagation + propagation.mT
-    valid = None if is_whole else torch.rand(n_times, n_columns) > 0.3
-    shapes = [(4 * size, size), (3 * size, size), (2 * d, size), (size, d), (size, 1)]
-    shapes += [(2 * size, size), (width,)]
-    weights = [doubles(*shape, grad=True) for shape in shapes]
-    given = doubles(n_times, 4 * size + 2 * d, n_columns, grad=True)
-    noise = doubles(n_times, d, n_columns)
-
-    def run(given, *weights):
-        return run_recurrence(propagation, given, noise, valid, Weights(*weights))[:3]
-
-    assert torch.autograd.gradcheck(run, (given, *weights))
 
 
 def test_every_parameter_of_the_model_is_trained():
