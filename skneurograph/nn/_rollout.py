@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -53,7 +53,7 @@ class NeuronDynamics(NamedTuple):
     identities: Tensor
 
 
-class RolloutModel(nn.Module):
+class RolloutModel(nn.Module, ABC):
     """Predict how every neuron changes from one frame to the next, and feed that back.
 
     The change is linear in the neuron's own last frames and in the last frame of the
