@@ -25,6 +25,9 @@ class Columns:
         Columns of a window.
     """
 
+    anonymous: NDArray[np.bool_] | None = None
+    """Columns that hold other neurons in every organism; None if that is not known of any."""
+
     def __init__(self, recorded: NDArray[np.intp], n_neurons: int) -> None:
         self.recorded = recorded
         self.n_neurons = n_neurons
@@ -38,10 +41,9 @@ class Columns:
         """Return the columns that prediction reads from these windows; None if these are all."""
         return self.trained
 
-    def largest_layer(self, estimator: Any) -> int:
-        """Elements of the largest layer of all members of a net, for one window."""
-        per_member = self.n_neurons * max(estimator.n_times_in_, estimator.hidden_size)
-        return int(estimator.n_members * per_member)
+    def largest_layer(self, n_units: int) -> int:
+        """Elements of the largest layer of a net with so many units per neuron, for one window."""
+        return self.n_neurons * n_units
 
     def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
         """Return what the module has to be told of such columns, beside the windows."""
@@ -58,11 +60,11 @@ class Identities(Columns):
     recorded : ndarray of int
         Neurons that some training window holds.
     n_neurons : int
+    fixed : bool, default=False
+        Whether the net keeps the columns of training apart, and reads no others.
 
     Attributes
     ----------
-    fixed : bool
-        Whether the net keeps the columns of training apart, and reads no others.
     anonymous : ndarray of bool, shape (n_neurons,)
     labels : ndarray of int, shape (n_neurons,)
         Identity of each column, numbered over those that training held; -1 for the others.
@@ -70,17 +72,25 @@ class Identities(Columns):
     Raises
     ------
     ValueError
-        If ``given`` does not fit.
+        If ``given`` does not fit, or if neurons to keep apart are anonymous.
     """
 
-    fixed = False
+    anonymous: NDArray[np.bool_]
 
-    def __init__(self, given: Any, recorded: NDArray[np.intp], n_neurons: int) -> None:
+    def __init__(
+        self, given: Any, recorded: NDArray[np.intp], n_neurons: int, *, fixed: bool = False
+    ) -> None:
         super().__init__(recorded, n_neurons)
         identities = check_identities(given, n_neurons)
         seen = np.unique(identities[recorded])
         seen = seen[seen >= 0]
+        self.fixed = fixed
         self.anonymous = identities < 0
+        if fixed and self.anonymous[recorded].any():
+            raise ValueError(
+                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
+                "use pooling='mean' or give identities to all"
+            )
         self.labels = np.full(n_neurons, -1)
         known = np.isin(identities, seen)
         self.labels[known] = np.searchsorted(seen, identities[known])
@@ -105,9 +115,9 @@ class Identities(Columns):
         columns = columns[~np.isnan(windows[:, columns]).any(axis=2).all(axis=0)]
         return np.union1d(self.recorded, columns) if len(columns) else self.trained
 
-    def largest_layer(self, estimator: Any) -> int:
-        """Elements of the largest layer of all members of a net: of neurons, or of pairs."""
-        return max(super().largest_layer(estimator), estimator.n_members * self.n_neurons**2)
+    def largest_layer(self, n_units: int) -> int:
+        """Elements of the largest layer of a net: of neurons, or of pairs."""
+        return max(super().largest_layer(n_units), self.n_neurons**2)
 
     def inputs(self, columns: NDArray[np.intp] | None, module: nn.Module) -> tuple[Any, ...]:
         """Return the identities of other columns than those of training."""

@@ -37,7 +37,7 @@ def fit_net(
     ----------
     estimator : estimator
     build : callable
-        Makes the module, on the CPU; called under the seed.
+        Makes the module; called under the seed.
     loss : callable
         ``loss(output, target, training) -> (n_windows,)``.
     data, held_out : BatchSource
@@ -47,7 +47,8 @@ def fit_net(
     dtype : float32 or float64, optional
         Precision of the module; by default as it is built.
     **options
-        Fields of `TrainingOptions` that are no parameters of the estimator.
+        Fields of `TrainingOptions` that the estimator has not, or that override its
+        parameters.
 
     Raises
     ------

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from skneurograph.base._columns import Identities
 from skneurograph.base._device import resolve_device
 from skneurograph.base._memory import require_memory
-from skneurograph.base._split import TrainingSplit
 from skneurograph.base._validation import check_identities
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.nn import GraphDecoder
@@ -25,9 +23,6 @@ _GRAPH_WINDOWS = 4096
 _GRAPH_ENTRIES = 200_000_000
 # Matrices of all pairs that training holds for each graph that it learns.
 _HELD = 8
-
-
-_Identities = TypeVar("_Identities", bound=Identities)
 
 
 class GraphNet:
@@ -45,12 +40,14 @@ class GraphNet:
     device: Any
     n_features_in_: int
     n_times_in_: int
-    _columns: Any
+    _columns: Any  # Identities
     _checked: Callable[..., Any]
     _evaluate: Callable[..., Any]
 
-    def _require_memory(self, windows: NDArray | LazyWindows) -> None:
+    def _require_graphs(self, windows: NDArray | LazyWindows) -> None:
         """Refuse graphs of so many neurons that they do not fit in memory."""
+        if not self.n_rounds:
+            return
         if resolve_device(self.device).type != "cpu":
             return  # which says so itself, and goes on with others' memory untouched
         n_neurons = self.n_features_in_
@@ -70,19 +67,6 @@ class GraphNet:
             f"{remedy or 'use '}fewer n_members, no graph (n_rounds=0), neurons averaged by "
             "region, or principal components in their place (WindowPCA)",
         )
-
-    def _read_identities(self, split: TrainingSplit, kind: type[_Identities]) -> _Identities:
-        """Return the identities of the columns, if graphs of so many fit in memory."""
-        if self.n_rounds:
-            self._require_memory(split.train.windows)
-        columns = kind(self.identities, split.columns, self.n_features_in_)
-        columns.fixed = self.pooling == "concat"
-        if columns.fixed and columns.anonymous[split.columns].any():
-            raise ValueError(
-                "pooling='concat' keeps neurons apart by identity, but some are anonymous; "
-                "use pooling='mean' or give identities to all"
-            )
-        return columns
 
     def _build_decoder(
         self, n_outputs: int, time_constant: float | None, neuron_dropout: float
@@ -129,7 +113,7 @@ class GraphNet:
         ndarray of shape (n_windows, n_neurons, n_neurons)
             Entry ``[w, i, j]`` is the influence of sender ``j`` on receiver ``i``, at
             least zero. The diagonal is zero; pairs with a neuron that is missing in the
-            window, or was in training, are NaN.
+            window are NaN, as are those with an identity that training did not see.
 
         Raises
         ------

@@ -22,9 +22,9 @@ __all__ = ["NetEstimator"]
 
 
 class NetEstimator(BaseEstimator):
-    """An estimator whose ``fit`` trains a net, with `fit_net`.
+    """Evaluate a trained net on windows, chunk by chunk.
 
-    That sets, besides what `fit_net` does:
+    ``fit`` of a class trains the net by `fit_net`, and sets:
 
     _columns : Columns
         What the net reads.

@@ -44,12 +44,15 @@ class TrainingSplit(NamedTuple):
         Neurons that some training window holds.
     seed : int
         For initial values, mini-batches and dropout.
+    y : ndarray of shape (n_windows, ...)
+        Of all windows that count: also of those in the gap between the two parts.
     """
 
     train: Part
     held_out: Part | None
     columns: NDArray[np.intp]
     seed: int
+    y: NDArray
 
     @classmethod
     def of(
@@ -93,11 +96,11 @@ class TrainingSplit(NamedTuple):
             rng, fraction = np.random.default_rng(hold_out_seed), estimator.validation_fraction
             rows = hold_out(len(y), organisms, fraction, n_frames, rng)
             train, held_out = (Part(windows[some], y[some], weight[some]) for some in rows)
-        return cls(train, held_out, recorded_columns(train.windows), seed)
+        return cls(train, held_out, recorded_columns(train.windows), seed, y)
 
     def encoded(
         self,
-        target: Target,
+        target: Target | None,
         columns: NDArray[np.intp] | None,
         min_steps_per_epoch: int | None = None,
     ) -> tuple[TrainingData, TrainingData | None]:
@@ -105,8 +108,9 @@ class TrainingSplit(NamedTuple):
 
         Parameters
         ----------
-        target : Target
-            Learnt from the training part.
+        target : Target or None
+            Learnt from the training part. None leaves ``y`` as it is, for a module that
+            computes its own loss.
         columns : ndarray of int or None
             Neurons that the net sees; None for all.
         min_steps_per_epoch : int, optional
@@ -122,7 +126,9 @@ class TrainingSplit(NamedTuple):
         for part in (self.train, self.held_out):
             if part is None:
                 continue
-            y, weight = target.encode(part.y, part.weight)
+            y, weight = part.y, part.weight
+            if target is not None:
+                y, weight = target.encode(y, weight)
             if y.dtype.kind == "f":
                 y = y.astype(self.dtype)
             given.append(TrainingData(part.windows, y, weight, columns, **steps))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from torch import Tensor
 from skneurograph.base._units import power_of_two
 from skneurograph.nn import squared_error
 
-__all__ = ["Continuous", "NoTarget", "Target"]
+__all__ = ["Continuous", "DecodedTarget", "Target"]
 
 # A target that varies by less than so many times its precision does not vary.
 _ROUNDING = 8
@@ -23,14 +23,9 @@ class Target(Protocol):
 
     Attributes
     ----------
-    n_outputs : int
-        Outputs of the net.
     loss : callable
         ``loss(output, target, training)``: the loss of each window.
     """
-
-    @property
-    def n_outputs(self) -> int: ...
 
     @property
     def loss(self) -> Callable[..., Tensor]: ...
@@ -39,6 +34,22 @@ class Target(Protocol):
         self, y: NDArray, weight: NDArray[np.float64]
     ) -> tuple[NDArray, NDArray[np.float64]]:
         """Return what the loss reads, and the weight of each window."""
+
+
+class DecodedTarget(Target, Protocol):
+    """A target that predictions are decoded to.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Outputs of the net.
+    """
+
+    @property
+    def n_outputs(self) -> int: ...
+
+    def decode(self, outputs: NDArray[np.floating]) -> NDArray:
+        """Return predictions as they were given, from what the net says of each window."""
 
 
 class Continuous:
@@ -60,7 +71,7 @@ class Continuous:
 
     def __init__(self, y: NDArray, weight: NDArray[np.float64]) -> None:
         self._is_flat = y.ndim == 1
-        outputs = self._columns(y)
+        outputs = self._as_table(y)
         self._unit = power_of_two(np.abs(outputs).max(axis=0))
         outputs = outputs / self._unit
         self._mean = np.average(outputs, axis=0, weights=weight)
@@ -80,7 +91,7 @@ class Continuous:
         self, y: NDArray, weight: NDArray[np.float64]
     ) -> tuple[NDArray, NDArray[np.float64]]:
         """Standardise a target."""
-        outputs = self._columns(y) / self._unit
+        outputs = self._as_table(y) / self._unit
         return (outputs - self._mean) / np.where(self._spread > 0, self._spread, 1.0), weight
 
     def decode(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -89,20 +100,5 @@ class Continuous:
         return values[:, 0] if self._is_flat else values
 
     @staticmethod
-    def _columns(y: NDArray) -> NDArray[np.float64]:
+    def _as_table(y: NDArray) -> NDArray[np.float64]:
         return np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-
-
-class NoTarget:
-    """No target: the module computes its own loss."""
-
-    n_outputs = 0
-
-    def __init__(self, loss: Any) -> None:
-        self.loss = loss
-
-    def encode(
-        self, y: NDArray, weight: NDArray[np.float64]
-    ) -> tuple[NDArray, NDArray[np.float64]]:
-        """Return what the loss ignores."""
-        return y, weight

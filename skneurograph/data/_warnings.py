@@ -9,7 +9,17 @@ from types import FrameType
 __all__ = ["warn"]
 
 # Callers between a user's line and a warning: this package, and what calls it.
-_BETWEEN = ("skneurograph.", "sklearn.", "joblib.", "skorch.", "torch.", "contextlib")
+_BETWEEN = (
+    "skneurograph.",
+    "sklearn.",
+    "joblib.",
+    "skorch.",
+    "torch.",
+    "contextlib",
+    "multiprocessing.",
+    "concurrent.",
+    "threading",
+)
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -18,12 +18,13 @@ from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
 from skneurograph.base._split import TrainingSplit
-from skneurograph.base._targets import Continuous, Target
+from skneurograph.base._targets import Continuous, DecodedTarget
 from skneurograph.base._validation import check_windows
 from skneurograph.data._inputs import read_numbers, unmasked
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._warnings import warn
 from skneurograph.decoding._labels import Labels
-from skneurograph.decoding._scale import has_ordinary_scale, warn_of_other_scale
+from skneurograph.decoding._scale import scale_fault
 
 __all__ = ["ClassifierPart", "Decoder", "RegressorPart"]
 
@@ -34,6 +35,8 @@ class Decoder(NetEstimator, ABC):
     The class says what the target is (`ClassifierPart`, `RegressorPart`), which columns the
     net reads by what identity, and how it is built.
     """
+
+    _target: Any
 
     @all_or_nothing
     @_fit_context(prefer_skip_nested_validation=True)
@@ -80,13 +83,19 @@ class Decoder(NetEstimator, ABC):
         windows, target = check_windows(self, X, y, reset=True)
         n_frames = self.n_times_in_
         split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
-        self._has_ordinary_scale = has_ordinary_scale(
-            split.train.windows, self.batch_size, type(self).__name__
-        )
-        self._target = self._learn_target(split)
         self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
-        self._window_size = self._columns.largest_layer(self)
+        n_units = max(self.n_times_in_, self.hidden_size)
+        self._window_size = self.n_members * self._columns.largest_layer(n_units)
+        fault = scale_fault(split.train.windows, self.batch_size)
+        self._has_ordinary_scale = not fault
+        if fault:
+            warn(
+                f"X: {fault}, but {type(self).__name__} does not scale, and trains badly on such "
+                "numbers; give z-scored activity (Recording.zscore of each recording, or a "
+                "WindowScaler before it)"
+            )
+        self._target = self._learn_target(split)
         data = split.encoded(self._target, self._columns.trained)
         build = partial(self._build, self._target.n_outputs)
         fit_net(self, build, self._target.loss, *data, seed=split.seed, dtype=split.dtype)
@@ -94,8 +103,8 @@ class Decoder(NetEstimator, ABC):
         return self
 
     @abstractmethod
-    def _learn_target(self, split: TrainingSplit) -> Target:
-        """Learn from the windows to train on what the net has to predict."""
+    def _learn_target(self, split: TrainingSplit) -> DecodedTarget:
+        """Learn what the net has to predict, and set what of it is public."""
 
     @abstractmethod
     def _build(self, n_outputs: int) -> nn.Module:
@@ -111,12 +120,16 @@ class Decoder(NetEstimator, ABC):
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         windows = super()._checked(X)
         if self._has_ordinary_scale:
-            warn_of_other_scale(windows, self.batch_size)
+            fault = scale_fault(windows, self.batch_size, glance=True)
+            if fault:
+                warn(f"X: {fault}, unlike the windows of fit; scale both alike (Recording.zscore)")
         return windows
 
 
 class ClassifierPart(ClassifierMixin):
     """What decoders of labels add: the target, classes, probabilities."""
+
+    _target: Labels
 
     def _learn_target(self, split: TrainingSplit) -> Labels:
         target = Labels(split, self.class_weight, self.label_smoothing)
@@ -154,8 +167,7 @@ class ClassifierPart(ClassifierMixin):
             Labels as they were given to ``fit``.
         """
         probabilities = self.predict_proba(X)
-        labels: NDArray = self._target.decode(probabilities)
-        return labels
+        return self._target.decode(probabilities)
 
     def score(
         self, X: ArrayLike | LazyWindows, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -178,6 +190,8 @@ class ClassifierPart(ClassifierMixin):
 
 class RegressorPart(RegressorMixin):
     """What decoders of continuous behaviour add: the target, and its units."""
+
+    _target: Continuous
 
     def _learn_target(self, split: TrainingSplit) -> Continuous:
         target = Continuous(split.train.y, split.train.weight)

@@ -48,7 +48,9 @@ class _GraphDecoder(GraphNet, Decoder):
     """What the graph classifier and regressor add: frames that fade with age."""
 
     def _identify(self, split: TrainingSplit) -> Identities:
-        return self._read_identities(split, Identities)
+        self._require_graphs(split.train.windows)
+        fixed = self.pooling == "concat"
+        return Identities(self.identities, split.columns, self.n_features_in_, fixed=fixed)
 
     def _build(self, n_outputs: int) -> GraphDecoder:
         return self._build_decoder(n_outputs, self.time_constant, self.neuron_dropout)

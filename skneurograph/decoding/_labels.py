@@ -53,10 +53,8 @@ class Labels:
         class_weight: Literal["balanced"] | dict[Any, float] | None,
         smoothing: float,
     ) -> None:
-        parts = [part.y for part in (split.train, split.held_out) if part is not None]
-        for y in parts:
-            check_classification_targets(y)
-        self.classes = np.unique(np.concatenate(parts))
+        check_classification_targets(split.y)
+        self.classes = np.unique(split.y)
         self.loss: Callable[..., Tensor] = partial(cross_entropy, smoothing=smoothing)
         if len(self.classes) == 1:
             warn(f"y has one class only, {self.classes[0]!r}: every prediction will be that")
@@ -75,7 +73,10 @@ class Labels:
             )
         if len(lost):
             names = ", ".join(map(str, lost))
-            warn(f"early stopping holds out every window of {names}: the model never learns it")
+            warn(
+                f"early stopping holds out every window of {names}, or leaves it out as a gap: the "
+                "model never learns it"
+            )
 
     @property
     def n_outputs(self) -> int:

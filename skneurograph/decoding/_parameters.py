@@ -41,6 +41,8 @@ DECODING = {
         constant.""",
     ),
     "recorded_neurons_": Entry(
-        "ndarray of int", "Neurons recorded in training. Other identified neurons are ignored."
+        "ndarray of int",
+        """Neurons recorded in training. Graph networks also read anonymous neurons, and those
+        whose identity was trained in another column; all others are ignored.""",
     ),
 }

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from skneurograph.base._units import power_of_two
 from skneurograph.data._lazy import LazyWindows, cut_windows
-from skneurograph.data._warnings import warn
 
-__all__ = ["describe_scale", "has_ordinary_scale", "warn_of_other_scale"]
+__all__ = ["describe_scale", "scale_fault"]
 
 # What a net can read without scaling: activity that is z-scored, or relative to a baseline.
 _LARGEST, _SMALLEST = 100.0, 1e-3
@@ -17,34 +16,21 @@ _LARGEST, _SMALLEST = 100.0, 1e-3
 _OFFSET = 10.0
 
 
-def has_ordinary_scale(windows: NDArray | LazyWindows, most: int, name: str) -> bool:
-    """Tell whether a net can read windows of ``fit`` as they are, and warn if it cannot.
+def scale_fault(windows: NDArray | LazyWindows, most: int, *, glance: bool = False) -> str:
+    """Say what is wrong with the units of some windows for a net; nothing if they are ordinary.
 
     Parameters
     ----------
     windows : ndarray or LazyWindows
     most : int
-        Windows to look at.
-    name : str
-        Of the estimator, for the warning.
+        Windows to look at, evenly spaced.
+    glance : bool, default=False
+        Whether small numbers are ordinary: of windows to predict there may be one at a time.
     """
-    fault = describe_scale(_some(windows, most))
-    if fault:
-        warn(
-            f"X: {fault}, but {name} does not scale, and trains badly on such numbers; give "
-            "z-scored activity (Recording.zscore of each recording, or a WindowScaler before it)"
-        )
-    return not fault
-
-
-def warn_of_other_scale(windows: NDArray | LazyWindows, most: int) -> None:
-    """Warn if windows to predict are in odd units, where those of ``fit`` were not."""
     some = _some(windows, most)
-    # Ordinary windows, of which there may be one at a time, are known at a glance.
-    unusual = np.fmax.reduce(np.abs(some), axis=None) > _OFFSET
-    fault = describe_scale(some) if unusual else ""
-    if fault:
-        warn(f"X: {fault}, unlike the windows of fit; scale both alike (Recording.zscore)")
+    if glance and not np.fmax.reduce(np.abs(some), axis=None) > _OFFSET:
+        return ""
+    return describe_scale(some)
 
 
 def _some(windows: NDArray | LazyWindows, most: int) -> NDArray:

@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from skneurograph.base._columns import Identities
 from skneurograph.base._described import described
 from skneurograph.base._graph_net import GraphNet
 from skneurograph.base._parameters import GRAPH_NET, SHARED
 from skneurograph.base._split import TrainingSplit
-from skneurograph.forecasting._columns import ForecastIdentities
+from skneurograph.forecasting._columns import RolloutIdentities
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.forecasting._parameters import FORECASTING
+from skneurograph.forecasting._start import LinearStart
 from skneurograph.nn import GraphRollout
 
 __all__ = ["GraphForecaster"]
@@ -143,16 +145,19 @@ class GraphForecaster(GraphNet, NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _identify(self, split: TrainingSplit) -> ForecastIdentities:
-        columns = self._read_identities(split, ForecastIdentities)
-        columns.couples = self.n_rounds > 0
-        return columns
+    def _identify(self, split: TrainingSplit, start: LinearStart | None = None) -> Identities:
+        given = self.identities, split.columns, self.n_features_in_
+        fixed = self.pooling == "concat"
+        if start is not None:
+            return RolloutIdentities(*given, fixed=fixed, start=start)
+        self._require_graphs(split.train.windows)
+        return Identities(*given, fixed=fixed)
 
-    def _build_rollout(self, n_inside: int, n_ahead: int) -> GraphRollout:
+    def _build_rollout(self, start: LinearStart, n_inside: int, n_ahead: int) -> GraphRollout:
         labels = self._columns.labels
         return GraphRollout(
             self.n_members,
-            self._start.dynamics(self.recorded_neurons_, labels[self.recorded_neurons_]),
+            start.dynamics(self.recorded_neurons_, labels[self.recorded_neurons_]),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             n_rounds=self.n_rounds,

@@ -12,6 +12,7 @@ from skneurograph.base._described import described
 from skneurograph.base._parameters import SHARED
 from skneurograph.forecasting._net import NetForecaster
 from skneurograph.forecasting._parameters import FORECASTING
+from skneurograph.forecasting._start import LinearStart
 from skneurograph.nn import PerceptronDecoder, PerceptronRollout
 
 __all__ = ["MLPForecaster"]
@@ -91,10 +92,10 @@ class MLPForecaster(NetForecaster):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _build_rollout(self, n_inside: int, n_ahead: int) -> PerceptronRollout:
+    def _build_rollout(self, start: LinearStart, n_inside: int, n_ahead: int) -> PerceptronRollout:
         return PerceptronRollout(
             self.n_members,
-            self._start.dynamics(self.recorded_neurons_, np.arange(len(self.recorded_neurons_))),
+            start.dynamics(self.recorded_neurons_, np.arange(len(self.recorded_neurons_))),
             self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from torch import nn
 
+from skneurograph.base._columns import Columns
 from skneurograph.base._fit_net import fit_net
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
@@ -18,7 +19,6 @@ from skneurograph.base._split import TrainingSplit
 from skneurograph.base._targets import Continuous
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import ForecasterPart
-from skneurograph.forecasting._columns import ForecastColumns, ForecastIdentities
 from skneurograph.forecasting._following import FollowingFrames
 from skneurograph.forecasting._scaling import FrameScaler, is_still
 from skneurograph.forecasting._start import LinearStart
@@ -30,12 +30,12 @@ __all__ = ["NetForecaster"]
 # Steps of an epoch of forecasts, at least: training starts at the linear dynamics, so few
 # windows need not be visited as often as for another target.
 _FRAME_STEPS = 8
+# Weight decay for a target other than the following frames.
+_PLAIN_DECAY = 0.01
 
 
 class NetForecaster(ForecasterPart, NetEstimator, ABC):
     """Fit a net to windows and what follows them; the nets are up to the class."""
-
-    _columns: ForecastColumns | ForecastIdentities
 
     # Weight decay of forecasts, by default: it pulls a net back to the linear dynamics that
     # training starts from, so much is right that would be far too much for another target.
@@ -84,7 +84,8 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
         self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
-        self._window_size = self._columns.largest_layer(self)
+        n_units = max(self.n_times_in_, self.hidden_size)
+        self._window_size = self.n_members * self._columns.largest_layer(n_units)
         if self.forecasts_frames_:
             self._fit_rollout(split, n_ahead)
         else:
@@ -104,7 +105,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         if self.allow_drift:
             trust = measure_trust(windows, following, weight, self.n_lags)
         self.reversion_, self.kept_ = trust
-        self._start = LinearStart(
+        start = LinearStart(
             windows,
             weight,
             self._scaler,
@@ -112,15 +113,16 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
             anonymous=anonymous,
             n_lags=self.n_lags,
             reversion=self.reversion_,
-            couples=self._columns.couples,
+            # A net that passes messages reads the other neurons.
+            couples=getattr(self, "n_rounds", 0) > 0,
         )
-        self._columns.start = self._start
+        self._columns = self._identify(split, start)
         target = FollowingFrames(self._scaler, split.columns, n_ahead, self.horizon)
 
         def build() -> RolloutModel:
             # Frames at the end of a window are forecast from those before, too.
             n_inside = min(self.horizon - target.n_outputs, max(0, self.n_times_in_ - self.n_lags))
-            frames = self._build_rollout(n_inside, target.n_outputs)
+            frames = self._build_rollout(start, n_inside, target.n_outputs)
             # One batch of all windows is never in another order.
             frames.thins, frames.reversion = len(windows) > self.batch_size, self.reversion_
             frames.kept = torch.from_numpy(self.kept_)
@@ -159,20 +161,20 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
             *split.encoded(self._target, self._columns.trained),
             seed=split.seed,
             dtype=split.dtype,
-            weight_decay=0.01 if self.weight_decay is None else float(self.weight_decay),
+            weight_decay=_PLAIN_DECAY if self.weight_decay is None else float(self.weight_decay),
         )
 
     @abstractmethod
-    def _build_rollout(self, n_inside: int, n_ahead: int) -> RolloutModel:
+    def _build_rollout(self, start: LinearStart, n_inside: int, n_ahead: int) -> RolloutModel:
         """Make the module that rolls out frames; called under a seed."""
 
     @abstractmethod
     def _build_plain(self, n_outputs: int) -> nn.Module:
         """Make the module for any other target; called under a seed."""
 
-    def _identify(self, split: TrainingSplit) -> ForecastColumns | ForecastIdentities:
-        """Say which columns the net reads, and what it knows of them."""
-        return ForecastColumns(split.columns, self.n_features_in_)
+    def _identify(self, split: TrainingSplit, start: LinearStart | None = None) -> Columns:
+        """Say which columns the net reads, and what it knows of them; rollouts have a start."""
+        return Columns(split.columns, self.n_features_in_)
 
     def _keep(self, split: TrainingSplit) -> None:
         """Set fitted attributes that need the trained net."""

@@ -202,15 +202,14 @@ class VARForecaster(StepForecaster):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Last frames, change to the following one, and where both are known."""
         n_lags = max(self.n_lags, self.n_own_lags)
-        parts, start = [], 0
-        for _, part in chunks_of_windows(windows):
-            first = following[start : start + len(part), :, :1]
+        parts = []
+        for rows, part in chunks_of_windows(windows):
+            first = following[rows, :, :1]
             read = StandardFrames.of(part, self._scaler)
             lags, level = read.relative(n_lags, self._scaler, self.reversion_)
             known = known_frames(part, first[:, :, 0], self._scaler)
             ahead = self._scaler.standardise(first)[:, :, 0] - level
             parts.append((lags, np.where(known, ahead - lags[:, :, -1], 0), known))
-            start += len(part)
         frames, changes, knowns = zip(*parts)
         return np.concatenate(frames), np.concatenate(changes), np.concatenate(knowns)
 

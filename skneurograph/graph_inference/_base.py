@@ -163,7 +163,7 @@ class GraphTransformer(TransformerMixin, BaseEstimator, ABC):
         n_neurons = max(1, len(self.recorded_neurons_))
         return int(n_neurons * max(n_neurons, self.n_times_in_))
 
-    def _start(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+    def _validate_fit(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         """Validate the windows to fit, and remember which neurons they hold."""
         windows, _ = check_windows(self, X, reset=True, min_times=self._min_times)
         if self.n_features_in_ < 2:

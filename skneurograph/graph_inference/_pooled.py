@@ -43,7 +43,7 @@ class PooledGraph(GraphTransformer):
         MemoryError
             If the graph of so many neurons does not fit in memory.
         """
-        windows = self._start(X)
+        windows = self._validate_fit(X)
         self._learn(windows)
         return self
 

@@ -22,7 +22,6 @@ from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._net_estimator import NetEstimator
 from skneurograph.base._parameters import SHARED
 from skneurograph.base._split import TrainingSplit
-from skneurograph.base._targets import NoTarget
 from skneurograph.data._inputs import unmasked
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.graph_inference._base import GraphTransformer, _dtype
@@ -239,7 +238,7 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         ValueError
             If the input does not fit; the message names the argument.
         """
-        windows = self._start(self._folded(X))
+        windows = self._validate_fit(self._folded(X))
         split = TrainingSplit.of(
             self,
             windows,
@@ -255,10 +254,9 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         if self.n_neighbors is not None and self.n_neighbors < len(self.recorded_neurons_) - 1:
             self.neighbors_ = self.recorded_neurons_[self._choose_neighbors(split.train.windows)]
         self._window_size = self._largest_layer()
-        target = NoTarget(computed_loss)
-        data = split.encoded(target, self._columns.trained)
+        data = split.encoded(None, self._columns.trained)
         build = partial(self._build, len(split.train.windows))
-        fit_net(self, build, target.loss, *data, seed=split.seed, dtype=split.dtype)
+        fit_net(self, build, computed_loss, *data, seed=split.seed, dtype=split.dtype)
         self.graph_ = self._mean_graph(split.train.windows)
         return self
 

@@ -764,3 +764,15 @@ def test_a_missing_label_is_no_class(missing):
     labels = [missing if k in (3, 40) else label for k, label in enumerate(y)]
     with pytest.raises(ValueError, match=r"y: got no label for 2 of 60 windows .* position 3"):
         GraphClassifier(**SMALL).fit(X, labels)
+
+
+def test_a_class_in_the_gap_of_early_stopping_is_known_and_said_to_be_never_learnt():
+    X = np.random.default_rng(0).normal(size=(60, 4, 8))
+    y = np.array(["a", "b"] * 30, dtype=object)
+    y[42] = "gap"
+    model = GraphClassifier(patience=2, max_epochs=2, class_weight={"a": 1, "b": 1, "gap": 2})
+    with pytest.warns(UserWarning, match="of gap, or leaves it out") as told:
+        model.fit(X, y)
+    assert len(told) == 1
+    assert model.classes_.tolist() == ["a", "b", "gap"]
+    assert model.predict_proba(X).shape == (60, 3)

@@ -344,3 +344,12 @@ def test_the_coupling_is_a_ridge_regression_on_the_windows_that_hold_the_receive
         ridge = Ridge(alpha=0.5 * weight[rows].sum(), fit_intercept=False)
         ridge.fit(frames[rows], remaining[rows, receiver], sample_weight=weight[rows])
         np.testing.assert_allclose(coupling[receiver], ridge.coef_, rtol=1e-8)
+
+
+def test_a_refit_to_another_target_forgets_the_dynamics_of_the_first():
+    X = np.random.default_rng(0).normal(size=(40, 3, 6))
+    model = MLPForecaster(max_epochs=1, n_members=1, hidden_size=4).fit(X[:, :, :5], X[:, :, 5])
+    held = set(vars(model))
+    model.fit(X, X[:, 0, 0])
+    kept = {"reversion_", "kept_"} | {name for name in held if "start" in name}
+    assert not kept & set(vars(model))

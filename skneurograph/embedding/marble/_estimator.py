@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -279,7 +280,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         UserWarning
             If the states of a group fall into pieces that no neighbours connect.
         """
-        windows = self._start(X)
+        windows = self._validate_fit(X)
         groups = check_groups(groups, len(windows))
         self.groups_ = None if groups is None else np.unique(groups)
         options = self._flow_options()
@@ -304,23 +305,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         )
         self._warn_of_idle_training(starts, partners)
 
-        def build() -> ContrastiveFlow:
-            encoder = FlowEncoder(
-                torch.tensor(self._scaler.spread_, dtype=torch.float32),
-                self.n_components,
-                self.hidden_size,
-                self.dropout,
-            )
-            return ContrastiveFlow(
-                encoder,
-                tables,
-                torch.tensor(starts, device=device),
-                torch.tensor(partners, device=device),
-                temperature=self._temperature(),
-                learn_temperature=self.temperature == "learned",
-                grid=grid,
-            )
-
+        build = partial(self._build, tables, starts, partners, grid)
         fit_net(
             self,
             build,
@@ -329,6 +314,8 @@ class MARBLE(TransformerMixin, BaseEstimator):
             seed=seed,
             undecayed=("log_temperature", "grid.logit") if learned else ("log_temperature",),
         )
+        # The module holds them until it is released.
+        del build, tables
         module = self.net_.module_
         module.release()
         self._read_off(module, time)
@@ -413,7 +400,7 @@ class MARBLE(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         return np.array([f"marble{i}" for i in range(self.n_components_)], dtype=object)
 
-    def _start(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
+    def _validate_fit(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         if self.inner_product_features and self.positions != "auto" and self.positions:
             raise ValueError(
                 f"positions: got {self.positions} with inner_product_features, but a position "
@@ -491,6 +478,29 @@ class MARBLE(TransformerMixin, BaseEstimator):
         if self.temperature == "learned":
             return _INITIAL_TEMPERATURE
         return float(self.temperature)
+
+    def _build(
+        self,
+        tables: torch.Tensor,
+        starts: NDArray[np.intp],
+        partners: NDArray[np.intp],
+        grid: TimeGrid | None,
+    ) -> ContrastiveFlow:
+        encoder = FlowEncoder(
+            torch.tensor(self._scaler.spread_, dtype=torch.float32),
+            self.n_components,
+            self.hidden_size,
+            self.dropout,
+        )
+        return ContrastiveFlow(
+            encoder,
+            tables,
+            torch.tensor(starts, device=tables.device),
+            torch.tensor(partners, device=tables.device),
+            temperature=self._temperature(),
+            learn_temperature=self.temperature == "learned",
+            grid=grid,
+        )
 
     def _warn_of_idle_training(self, starts: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
         own = np.repeat(np.arange(len(starts) - 1), np.diff(starts))

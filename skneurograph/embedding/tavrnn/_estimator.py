@@ -337,7 +337,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
-        columns = self._columns(windows)
+        columns = self._columns_to_read(windows)
         self._require_graphs("transform", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
         for rows, trajectory in self._run_each(read, sequences):
@@ -367,7 +367,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             not recorded, or that no training window held (unless neurons are exchangeable).
         """
         windows, sequences = self._checked(X, groups)
-        columns = self._columns(windows)
+        columns = self._columns_to_read(windows)
         shape = (len(windows), self.n_features_in_, self.n_components)
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
         self._require_graphs("embed_neurons", windows, len(columns) + 1)
@@ -404,7 +404,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             training set.
         """
         windows, sequences = self._checked(X, groups)
-        columns = self._columns(windows)
+        columns = self._columns_to_read(windows)
         self._require_graphs("score", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
         n_seen = max(1, int(read.recorded.any(axis=1).sum()))
@@ -433,7 +433,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         n_neurons = self.n_features_in_
         self._require_graphs("infer_graphs", windows, n_neurons)
         graphs = np.full((len(windows), n_neurons, n_neurons), np.nan, dtype=windows.dtype)
-        columns = self._columns(windows)
+        columns = self._columns_to_read(windows)
         for rows, graph, recorded in self._reader.graphs(windows, columns):
             graph[~(recorded[:, :, None] & recorded[:, None])] = np.nan
             graphs[rows, columns[:, None], columns] = graph
@@ -475,7 +475,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 warn(f"y has one class only, {self.classes_.tolist()[0]!r}: nothing to tell apart")
         return labels
 
-    def _columns(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
+    def _columns_to_read(self, windows: NDArray | LazyWindows) -> NDArray[np.intp]:
         """Neurons that the module reads: exchangeable ones need not have been in training."""
         if self.node_features != "exchangeable":
             return self.recorded_neurons_
