@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from skneurograph.data._clock import check_clock, read_clock, read_seconds, stretches
+from skneurograph.data._fields import (
+    ReadOnlyDict,
+    check_columns,
+    check_per_frame,
+    classes_by_name,
+    covariate_name,
+    read_archive,
+    read_description,
+    read_neuron_names,
+    read_only,
+    read_time,
+)
 from skneurograph.data._inputs import (
     InputError,
     read_labels,
@@ -32,30 +43,6 @@ _TIME = "Recording.time"
 _COVARIATE_PREFIX = "covariate_"
 # A neuron whose standard deviation is a smaller part of its values is constant: rounding moves it.
 _CONSTANT = 1e-13
-
-
-def _read_only(array: NDArray) -> NDArray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _names(field_name: str, value: Any, n_neurons: int) -> NDArray[np.str_]:
-    names = read_names(value, f"Recording.{field_name}")
-    if names.shape != (n_neurons,):
-        raise InputError(
-            f"Recording.{field_name}",
-            f"shape {names.shape}",
-            f"one name per column of activity, shape ({n_neurons},); use '' for unidentified",
-        )
-    return names
-
-
-def _check_per_frame(what: str, array: NDArray, n_times: int) -> None:
-    if array.shape != (n_times,):
-        raise InputError(
-            what, f"shape {array.shape}", f"one value per frame of activity, shape ({n_times},)"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,15 +130,15 @@ class Recording:
         settled = has_clock or (neurons != "").any()
         settled |= any(x is not None for x in (self.neurons, self.neuron_classes, self.behavior))
         for name, value in {
-            "activity": _read_only(activity),
+            "activity": read_only(activity),
             "sampling_rate": rate,
-            "neurons": _read_only(neurons),
-            "neuron_classes": _read_only(self._valid_classes(neurons)),
-            "time": _read_only(time),
+            "neurons": read_only(neurons),
+            "neuron_classes": read_only(self._valid_classes(neurons)),
+            "time": read_only(time),
             "behavior": self._valid_behavior(frames, n_times),
             "covariates": self._valid_covariates(frames, n_times),
             "organism": self._valid_organism(),
-            "description": _description(self.description),
+            "description": read_description(self.description),
         }.items():
             object.__setattr__(self, name, value)
         if n_neurons > n_times and not settled and not self.covariates:
@@ -180,8 +167,8 @@ class Recording:
             columns = column_names(given, "Recording.activity")
             neurons = np.full(n_neurons, "", dtype="U1") if columns is None else columns
         else:
-            neurons = _names("neurons", self.neurons, n_neurons)
-            _check_columns(given, neurons)
+            neurons = read_neuron_names("neurons", self.neurons, n_neurons)
+            check_columns(given, neurons)
         unique, counts = np.unique(neurons[neurons != ""], return_counts=True)
         if (counts > 1).any():
             raise InputError(
@@ -196,8 +183,8 @@ class Recording:
             return np.full(len(neurons), "", dtype="U1")
         classes = self.neuron_classes
         if isinstance(classes, (Mapping, pd.Series)):
-            classes = _classes_by_name(classes, neurons)
-        return _names("neuron_classes", classes, len(neurons))
+            classes = classes_by_name(classes, neurons)
+        return read_neuron_names("neuron_classes", classes, len(neurons))
 
     def _valid_time(
         self, given: Any, rate: float, n_times: int
@@ -210,7 +197,7 @@ class Recording:
             time = clock
         else:
             time = read_seconds(Frames(given, rate).align(self.time, _TIME), _TIME)
-            _check_per_frame(_TIME, time, n_times)
+            check_per_frame(_TIME, time, n_times)
         check_clock(time, rate, _TIME)
         return time, True
 
@@ -219,8 +206,8 @@ class Recording:
             return None
         what = "Recording.behavior"
         behavior = read_labels(frames.align(self.behavior, what), what)
-        _check_per_frame(what, behavior, n_times)
-        return _read_only(behavior)
+        check_per_frame(what, behavior, n_times)
+        return read_only(behavior)
 
     def _valid_covariates(self, frames: Frames, n_times: int) -> dict[str, NDArray[np.floating]]:
         given: Any = {} if self.covariates is None else self.covariates
@@ -234,13 +221,13 @@ class Recording:
             )
         covariates: dict[str, NDArray[np.floating]] = {}
         for position, key in enumerate(given):
-            name = _covariate_name(key, covariates)
+            name = covariate_name(key, covariates)
             what = f"Recording.covariates[{name!r}]"
             value = given.iloc[:, position] if isinstance(given, pd.DataFrame) else given[key]
             array = read_numbers(frames.align(value, what), what)
-            _check_per_frame(what, array, n_times)
-            covariates[name] = _read_only(array)
-        return _ReadOnlyDict(covariates)
+            check_per_frame(what, array, n_times)
+            covariates[name] = read_only(array)
+        return ReadOnlyDict(covariates)
 
     def _valid_organism(self) -> str:
         expected = "a name that is not empty"
@@ -363,7 +350,7 @@ class Recording:
         ValueError
             If no frame lies in that interval.
         """
-        start, stop = _edge(start, "start"), _edge(stop, "stop")
+        start, stop = read_time(start, "start"), read_time(stop, "stop")
         # Half a thousandth of a frame absorbs the rounding of times such as 0.1 * 3.
         slack = 5e-4 / self.sampling_rate
         keep = (self.time >= start - slack) & (self.time < stop - slack)
@@ -449,7 +436,7 @@ class Recording:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no recording at {path}")
-        arrays = _read_archive(path)
+        arrays = read_archive(path)
         missing = [key for key in ("activity", "sampling_rate") if key not in arrays]
         if missing:
             raise ValueError(
@@ -477,106 +464,5 @@ class Recording:
             },
             time=arrays.get("time"),
             organism=read_text(arrays.get("organism"), "Recording.organism") or path.stem,
-            description=_description(arrays.get("description")),
+            description=read_description(arrays.get("description")),
         )
-
-
-def _edge(value: Any, name: str) -> float:
-    """Read an end of an interval, which may be infinite."""
-    if isinstance(value, (float, np.floating)) and np.isinf(value):
-        return float(value)
-    return read_number(value, f"Recording.between: {name}", "seconds")
-
-
-def _check_columns(given: Any, neurons: NDArray[np.str_]) -> None:
-    """Refuse names that call a column of a table by the name of another of its columns."""
-    if not isinstance(given, pd.DataFrame):
-        return
-    place = {name: i for i, name in enumerate(given.columns) if isinstance(name, str) and name}
-    for i, name in enumerate(neurons.tolist()):
-        if place.get(name, i) != i:
-            raise InputError(
-                "Recording.neurons",
-                f"{name!r} for column {given.columns[i]!r} of activity, which has a column "
-                f"{name!r} too",
-                "the order of the columns, as activity[names] gives it, or other names",
-            )
-
-
-def _classes_by_name(classes: Any, neurons: NDArray[np.str_]) -> Any:
-    """Look classes up by the neurons' names, if a mapping or an index of names gives them."""
-    names = neurons.tolist()
-    if isinstance(classes, pd.Series):
-        labels = classes.index.tolist()
-        if labels == names or not set(labels) & set(names) - {""}:
-            return classes
-        if len(set(labels)) < len(labels):
-            raise InputError(
-                "Recording.neuron_classes", "an index that repeats a name", "one class per name"
-            )
-        lacking = [name for name in names if name and name not in labels]
-    else:
-        lacking = [] if set(classes) & set(names) or not classes else names
-    if lacking:
-        raise InputError(
-            "Recording.neuron_classes",
-            f"no class for {', '.join(lacking[:5])}",
-            "a class for each name, '' where it is unknown",
-        )
-    found = dict(classes.items())
-    return [found.get(name, "") if name else "" for name in names]
-
-
-def _covariate_name(key: Any, others: Iterable[str]) -> str:
-    expected = "a name for each covariate"
-    is_number = isinstance(key, (int, float, np.number)) and key == key  # not NaN
-    name = str(key) if is_number else read_text(key, "Recording.covariates", expected)
-    if not name:
-        raise InputError("Recording.covariates", f"the name {key!r}", expected)
-    if name in others:
-        raise InputError("Recording.covariates", f"two named {name!r}", "unique names")
-    return name
-
-
-def _read_archive(path: Path) -> dict[str, NDArray]:
-    """Arrays of an ``.npz`` file, by key."""
-    expected = "expected an .npz of plain arrays, as Recording.save writes it"
-    if not zipfile.is_zipfile(path):
-        kind = "a folder" if path.is_dir() else "no .npz archive"
-        raise ValueError(f"{path} is not a recording: it is {kind}; {expected}")
-    arrays = {}
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for key in archive.files:
-                try:
-                    arrays[key] = archive[key]
-                except ValueError as error:
-                    if "pickle" not in str(error):
-                        raise
-                    raise ValueError(
-                        f"{key} holds Python objects, not numbers or text (of text, "
-                        "astype(str) makes a plain array)"
-                    ) from error
-    except Exception as error:
-        raise ValueError(f"{path} is not a recording: {error}; {expected}") from error
-    return arrays
-
-
-def _description(value: Any) -> str:
-    try:
-        return read_text(value, "Recording.description")
-    except InputError:
-        return str(value)
-
-
-class _ReadOnlyDict(dict[str, NDArray[np.floating]]):
-    """A mapping that cannot be changed, but compared, copied and pickled like a dict."""
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("Recording.covariates cannot be changed; make a new Recording")
-
-    __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)

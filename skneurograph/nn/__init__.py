@@ -13,14 +13,10 @@ from skneurograph.nn._layers import (
 )
 from skneurograph.nn._losses import cross_entropy, rollout_error, squared_error
 from skneurograph.nn._pairwise import pair_scores
+from skneurograph.nn._perceptron import PerceptronDecoder, PerceptronRollout
 from skneurograph.nn._recurrent import RecurrentDecoder
-from skneurograph.nn._rollout import (
-    NeuronDynamics,
-    PerceptronDecoder,
-    PerceptronRollout,
-    RecurrentRollout,
-    RolloutModel,
-)
+from skneurograph.nn._recurrent_rollout import RecurrentRollout
+from skneurograph.nn._rollout import NeuronDynamics, RolloutModel
 from skneurograph.nn.relational import (
     FactorizedMessages,
     PairMessages,

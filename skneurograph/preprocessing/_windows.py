@@ -1,18 +1,14 @@
-"""Transformers of windows (flatten, scale, impute, PCA), and baselines built with them."""
+"""Transformers of windows: flatten, scale, impute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.decomposition import PCA
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from skneurograph.base._described import described
@@ -21,74 +17,13 @@ from skneurograph.base._parameters import SHARED
 from skneurograph.base._units import power_of_two
 from skneurograph.base._validation import check_windows, neuron_names
 from skneurograph.data._lazy import LazyWindows
+from skneurograph.preprocessing._base import WindowsToWindows, WindowTransformer
 
-__all__ = [
-    "FlattenWindows",
-    "WindowImputer",
-    "WindowPCA",
-    "WindowScaler",
-    "make_baseline",
-]
-
-
-class _WindowTransformer(TransformerMixin, BaseEstimator):
-    """Validate windows on the way in, give two dimensions back for two dimensions."""
-
-    def _checked(self, X: Any, *, reset: bool) -> tuple[NDArray[np.floating], bool]:
-        if not reset:
-            check_is_fitted(self)
-        windows, _ = check_windows(self, X, reset=reset)
-        n_dims = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-        # Contiguous, since the order of sums, and so the last bits, follows the strides.
-        return np.ascontiguousarray(windows), n_dims == 2
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-class _WindowsToWindows(OneToOneFeatureMixin, _WindowTransformer):
-    """Return windows for windows, and a table for a table.
-
-    scikit-learn would wrap every output in the container of ``set_output``. Windows have
-    three dimensions and fit in no data frame, so only outputs of two dimensions are.
-    """
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
-
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the container of outputs with two dimensions.
-
-        Parameters
-        ----------
-        transform : {"default", "pandas", "polars"} or None, default=None
-            None leaves it as it is. Windows stay arrays.
-
-        Returns
-        -------
-        self
-        """
-        if transform is not None:
-            # The place where clone looks for it.
-            self._sklearn_output_config = {"transform": transform}
-        return self
-
-    def _give(self, values: NDArray[np.floating], X: Any, is_flat: bool) -> Any:
-        if not is_flat:
-            return values
-        container = _get_output_config("transform", self)["dense"]
-        if container == "default":
-            return values[:, :, 0]
-        adapter = ADAPTERS_MANAGER.adapters[container]
-        return adapter.create_container(values[:, :, 0], X, columns=self.get_feature_names_out)
+__all__ = ["FlattenWindows", "WindowImputer", "WindowScaler"]
 
 
 @described(SHARED)
-class FlattenWindows(_WindowTransformer):
+class FlattenWindows(WindowTransformer):
     """Flatten each window to one row of features, for any scikit-learn estimator.
 
     Parameters
@@ -170,7 +105,7 @@ class FlattenWindows(_WindowTransformer):
 
 
 @described(SHARED)
-class WindowScaler(_WindowsToWindows):
+class WindowScaler(WindowsToWindows):
     """Scale each neuron to zero mean and unit variance over the training windows.
 
     Statistics are per neuron, over all its frames in all windows in which it is recorded.
@@ -238,7 +173,7 @@ class WindowScaler(_WindowsToWindows):
 
 
 @described(SHARED)
-class WindowImputer(_WindowsToWindows):
+class WindowImputer(WindowsToWindows):
     """Impute missing neurons, for estimators that do not accept NaN.
 
     A neuron with any NaN in a window is missing in that window as a whole.
@@ -315,155 +250,3 @@ class WindowImputer(_WindowsToWindows):
         missing = np.isnan(windows).any(axis=2) | ~self.recorded_
         filled = np.where(missing[:, :, None], self.fill_[:, None], windows)
         return self._give(filled.astype(windows.dtype, copy=False), X, is_flat)
-
-
-@described(SHARED)
-class WindowPCA(_WindowsToWindows):
-    """Project every frame on the principal components of the population.
-
-    The components are those of the neurons (space), shared by all frames of a window, so
-    that the result is again windows: ``(n_windows, n_components, n_times)``.
-
-    Parameters
-    ----------
-    n_components : int
-        At most the number of neurons and of training frames.
-
-    Attributes
-    ----------
-    components_ : ndarray of shape (n_components, n_neurons)
-        Weights of the neurons.
-    explained_variance_ratio_ : ndarray of shape (n_components,)
-        Part of the variance of all frames that each component explains.
-    n_components_ : int
-        Components found.
-    n_features_in_, n_times_in_
-
-    Raises
-    ------
-    ValueError
-        If there are missing neurons; put a `WindowImputer` before.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skneurograph.preprocessing import WindowPCA
-    >>> X = np.random.default_rng(0).normal(size=(50, 12, 8))
-    >>> WindowPCA(n_components=3).fit_transform(X).shape
-    (50, 3, 8)
-    """
-
-    def __init__(self, *, n_components: int = 10) -> None:
-        self.n_components = n_components
-
-    @all_or_nothing
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: ArrayLike | LazyWindows, y: Any = None) -> Self:
-        """Find the components over all frames of the training windows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        windows, _ = self._checked(X, reset=True)
-        frames = self._frames(windows)
-        self.n_components_ = min(self.n_components, *frames.shape)
-        # Arrays, whatever scikit-learn is configured to give.
-        pca = PCA(self.n_components_, svd_solver="full").set_output(transform="default")
-        self._unit = float(power_of_two(np.abs(frames).max()))
-        self._pca = pca.fit(frames / self._unit)
-        self.components_ = self._pca.components_
-        self.explained_variance_ratio_ = self._pca.explained_variance_ratio_
-        return self
-
-    def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
-        """Project windows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
-
-        Returns
-        -------
-        ndarray of shape (n_windows, n_components, n_times), or (n_windows, n_components)
-        """
-        windows, is_flat = self._checked(X, reset=False)
-        n_windows, _, n_times = windows.shape
-        scores = self._pca.transform(self._frames(windows) / self._unit) * self._unit
-        scores = scores.reshape(n_windows, n_times, -1).transpose(0, 2, 1)
-        return self._give(scores, X, is_flat)
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
-        """Name the components ``pca0, pca1, ...``.
-
-        Parameters
-        ----------
-        input_features : ignored
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self)
-        return np.array([f"pca{i}" for i in range(self.n_components_)], dtype=object)
-
-    @staticmethod
-    def _frames(windows: NDArray[np.floating]) -> NDArray[np.floating]:
-        if np.isnan(windows).any():
-            raise ValueError(
-                "Input X contains NaN (missing neurons): WindowPCA needs every neuron; "
-                "put a WindowImputer before it"
-            )
-        return windows.transpose(0, 2, 1).reshape(-1, windows.shape[1])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = False
-        return tags
-
-
-def make_baseline(
-    estimator: BaseEstimator,
-    *,
-    n_components: int | None = None,
-    neurons: Iterable[str] | None = None,
-) -> Pipeline:
-    """Make a baseline: any scikit-learn classifier or regressor on flattened windows.
-
-    Missing neurons are filled with their mean, windows are flattened to one row, features
-    are scaled to unit variance, and the estimator follows.
-
-    Parameters
-    ----------
-    estimator : scikit-learn classifier or regressor
-    n_components : int or None, default=None
-        First reduce the population to that many principal components, whose windows are
-        flattened without further scaling: the strongest simple decoder of worms.
-    neurons : iterable of str, optional
-        Names of the neurons, for the names of the features; principal components have
-        names of their own.
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from skneurograph.preprocessing import make_baseline
-    >>> X = np.random.default_rng(0).normal(size=(40, 6, 8))
-    >>> y = np.where(X[:, 0, -1] > 0, "forward", "reversal")
-    >>> make_baseline(LogisticRegression(C=0.01)).fit(X, y).predict(X).shape
-    (40,)
-    """
-    if n_components is not None:
-        reduce = WindowPCA(n_components=n_components)
-        return make_pipeline(WindowImputer(), reduce, FlattenWindows(), estimator)
-    flatten = FlattenWindows(neurons=None if neurons is None else list(neurons))
-    return make_pipeline(WindowImputer(), flatten, StandardScaler(), estimator)
