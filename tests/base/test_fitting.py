@@ -1,16 +1,13 @@
-"""A fit is done as a whole or not at all, and torch's settings are left as they were."""
+"""A fit is done as a whole or not at all."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import xarray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skneurograph.base._device import usual_torch
 from skneurograph.base._fitting import all_or_nothing
-from skneurograph.base._seeds import seeded
 from skneurograph.base._units import power_of_two
 
 
@@ -65,42 +62,6 @@ def test_rows_with_the_same_labels_in_another_order_are_refused(wrap, name):
 def test_the_rows_of_targets_and_groups_belong_together_too():
     with pytest.raises(ValueError, match="groups: got rows whose index is that of y"):
         Mean().fit(np.ones(2), by_label([1, 2], [0, 1]), groups=by_label([1, 2], [1, 0]))
-
-
-@usual_torch()
-def fail_as_usual():
-    raise RuntimeError("wrong")
-
-
-def test_torch_is_as_usual_within_and_as_it_was_after_even_after_an_error():
-    torch.set_default_dtype(torch.float64)
-    try:
-        with torch.device("meta"), torch.inference_mode():
-            with usual_torch():
-                weight = torch.ones(2, requires_grad=True)
-                assert (weight.dtype, weight.device.type) == (torch.float32, "cpu")
-                weight.sum().backward()
-                assert weight.grad.tolist() == [1, 1]
-            with pytest.raises(RuntimeError, match="wrong"):
-                fail_as_usual()
-            assert torch.ones(2).dtype == torch.float64
-            assert torch.get_default_device().type == "meta"
-            assert torch.is_inference_mode_enabled()
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
-def test_the_same_seed_draws_the_same_numbers_in_any_precision():
-    def drawn():
-        with seeded(3, torch.device("cpu")):
-            return torch.randn(5)
-
-    expected = drawn()
-    torch.set_default_dtype(torch.float64)
-    try:
-        assert torch.equal(drawn(), expected)
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 def test_units_are_powers_of_two_that_can_be_inverted():
