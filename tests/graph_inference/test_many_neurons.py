@@ -8,7 +8,6 @@ import pytest
 from sklearn.base import clone
 
 from skneurograph import sliding_windows
-from skneurograph.base._noise_band import without_noise
 from skneurograph.graph_inference import (
     CorrelationGraph,
     PartialCorrelationGraph,
@@ -185,15 +184,6 @@ def test_only_correlations_that_do_not_fit_together_are_changed(floor):
     scale = np.sqrt(np.diag(clipped))
     expected = clipped / (scale[:, None] * scale)
     np.testing.assert_allclose(nearest_correlation(bad, floor), expected, atol=1e-10)
-
-
-def test_the_noise_filter_of_one_matrix_is_that_of_many():
-    rng = np.random.default_rng(0)
-    matrix = np.corrcoef(rng.normal(size=(12, 30)) + 1.5 * rng.normal(size=30))
-    np.testing.assert_allclose(
-        without_noise(matrix, 30), without_noise(matrix[None], 30)[0], atol=1e-12
-    )
-    assert (without_noise(np.eye(12), 3) == 0).all()
 
 
 def test_lazy_windows_give_the_same_graph():
