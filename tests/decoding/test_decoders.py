@@ -1,6 +1,5 @@
 """What the decoders do beyond the batteries: graphs, stopping, weights, interruption."""
 
-import pickle
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -8,14 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
-import torch
 from sklearn.base import clone, is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.callbacks import Callback
 
-from skneurograph import Recording, make_worms, sliding_windows
-from skneurograph.base._batches import hold_out
+from skneurograph import Recording, sliding_windows
 from skneurograph.decoding import (
     WANG_2021,
     GraphClassifier,
@@ -23,7 +19,6 @@ from skneurograph.decoding import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
-from skneurograph.decoding._scale import describe_scale
 
 DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
 GRAPHS = [GraphClassifier, GraphRegressor]
@@ -45,15 +40,6 @@ class Spy(Callback):
 
     def on_batch_begin(self, net, batch=None, training=False, **kwargs):
         self.seen[training].append(batch[0].numpy().copy())
-
-
-class InterruptAfter(Callback):
-    def __init__(self, epochs):
-        self.epochs = epochs
-
-    def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.epochs:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("model", DECODERS)
@@ -191,21 +177,6 @@ def test_anonymous_neurons_first_seen_at_predict_are_used_and_identified_ones_ig
     assert np.isnan(model.infer_graphs(identified)[:, 0, 4]).all()
 
 
-@pytest.mark.parametrize("model", DECODERS)
-def test_early_stopping_holds_out_whole_organisms(model):
-    X, y = make_data(model)
-    groups = np.repeat(["w1", "w2", "w3", "w4", "w5"], 40)
-    X[:, 5, 0] = np.repeat(np.arange(5), 40)
-    spy = Spy()
-    model(patience=2, callbacks=[spy], **SMALL).fit(X, y, groups=groups)
-    trained, validated = (
-        set(np.unique(np.concatenate(spy.seen[training])[:, 5, 0])) for training in (True, False)
-    )
-    assert len(validated) == 1
-    assert len(trained) == 4
-    assert not trained & validated
-
-
 def test_without_groups_early_stopping_holds_out_the_end_after_a_gap():
     X, y = make_data(GraphClassifier)
     X[:, 5, 0] = np.arange(200)
@@ -219,18 +190,6 @@ def test_without_groups_early_stopping_holds_out_the_end_after_a_gap():
     assert trained.tolist() == list(range(156))
 
 
-def test_early_stopping_stops_and_restores_the_best_state():
-    X, y = make_data(GraphClassifier)
-    y = np.random.default_rng(1).permutation(y)
-    model = GraphClassifier(patience=3, max_epochs=60, random_state=0, n_members=1).fit(X, y)
-    losses = np.array(model.net_.history[:, "valid_loss"])
-    assert model.n_epochs_ < 60
-    probabilities = model.predict_proba(X[160:])
-    truth = (y[160:] == model.classes_[1]).astype(int)
-    found = -np.log(probabilities[np.arange(40), truth]).mean()
-    np.testing.assert_allclose(found, losses.min(), rtol=1e-3)
-
-
 def test_a_label_lost_to_the_held_out_organism_is_named():
     X, y = make_data(GraphClassifier)
     groups = np.repeat([0, 1], 100)
@@ -238,47 +197,6 @@ def test_a_label_lost_to_the_held_out_organism_is_named():
     y[groups == 0] = "only-zero"
     with pytest.warns(UserWarning, match="early stopping holds out every window of"):
         GraphClassifier(patience=2, **SMALL).fit(X, y, groups=groups)
-
-
-@pytest.mark.parametrize(("n_windows", "groups"), [(100, np.zeros(100)), (4, None)])
-def test_nothing_left_to_train_on_is_an_error(n_windows, groups):
-    X, y = make_data(GraphClassifier, n_windows=n_windows)
-    with pytest.raises(ValueError, match="early stopping holds out"):
-        GraphClassifier(patience=2, **SMALL).fit(X, y, groups=groups)
-
-
-def test_hold_out_takes_at_least_one_organism_and_about_the_fraction():
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(10), 7)
-    for fraction, expected in ((0.01, 1), (0.3, 3), (0.5, 5)):
-        train, valid = hold_out(70, groups, fraction, 4, rng)
-        assert len(np.unique(groups[valid])) == expected
-        assert not set(groups[train]) & set(groups[valid])
-        assert len(train) + len(valid) == 70
-
-
-@pytest.mark.parametrize("model", DECODERS)
-def test_an_interrupt_keeps_what_was_learnt(model):
-    X, y = make_data(model, n_windows=400)
-    interrupted = model(
-        max_epochs=200, callbacks=[InterruptAfter(12)], random_state=0, n_members=1
-    ).fit(X, y)
-    assert interrupted.n_epochs_ == 12
-    assert interrupted.score(X, y) > 0.5
-
-
-def test_an_interrupt_restores_the_best_state_seen_in_validation():
-    X, y = make_data(GraphClassifier)
-    y = np.random.default_rng(1).permutation(y)
-    model = GraphClassifier(
-        patience=100, max_epochs=60, callbacks=[InterruptAfter(25)], random_state=0, n_members=1
-    ).fit(X, y)
-    losses = np.array(model.net_.history[:, "valid_loss"])
-    assert losses.argmin() < len(losses) - 1
-    probabilities = model.predict_proba(X[160:])
-    truth = (y[160:] == model.classes_[1]).astype(int)
-    found = -np.log(probabilities[np.arange(40), truth]).mean()
-    np.testing.assert_allclose(found, losses.min(), rtol=1e-3)
 
 
 @pytest.mark.parametrize("batch_size", [16, 512])
@@ -292,27 +210,6 @@ def test_balanced_class_weights_are_the_balanced_sample_weights(batch_size):
     plain = clone(model).fit(X, y)
     rare = list(plain.classes_).index("b")
     assert by_class.predict_proba(X)[:, rare].mean() > plain.predict_proba(X)[:, rare].mean()
-
-
-def test_windows_are_drawn_in_proportion_to_their_weights():
-    X, y = make_data(GraphClassifier)
-    X[:, 5, 0] = np.arange(200)
-    weight = np.where(np.arange(200) < 50, 3.0, 1.0)
-    spy = Spy()
-    GraphClassifier(batch_size=32, callbacks=[spy], **SMALL).fit(X, y, sample_weight=weight)
-    drawn = np.concatenate(spy.seen[True])[:, 5, 0].astype(int)
-    count = np.bincount(drawn, minlength=200)
-    ratio = count[:50].sum() / count[50:].sum()
-    np.testing.assert_allclose(ratio, 1.0, rtol=0.05)
-
-
-def test_equal_weights_visit_every_window_once_an_epoch():
-    X, y = make_data(GraphClassifier, n_windows=1000)
-    X[:, 5, 0] = np.arange(1000)
-    spy = Spy()
-    GraphClassifier(batch_size=32, callbacks=[spy], **{**SMALL, "max_epochs": 1}).fit(X, y)
-    drawn = np.concatenate(spy.seen[True])[:, 5, 0]
-    assert sorted(drawn.astype(int)) == list(range(1000))
 
 
 def test_one_class_is_warned_about_and_predicted():
@@ -349,30 +246,6 @@ def test_wrong_parameters_are_named(parameters, name):
         GraphClassifier(**{**SMALL, **parameters}).fit(X, y)
 
 
-@pytest.mark.parametrize("groups", [["one"] * 10, np.zeros((200, 2))])
-def test_groups_of_another_shape_are_refused(groups):
-    X, y = make_data(GraphClassifier)
-    with pytest.raises(ValueError, match="groups: got shape"):
-        GraphClassifier(**SMALL).fit(X, y, groups=groups)
-
-
-def test_verbose_shows_a_bar_or_the_losses(capsys):
-    X, y = make_data(GraphClassifier)
-    GraphClassifier(verbose=1, **SMALL).fit(X, y)
-    assert "training: 100%" in capsys.readouterr().err
-    GraphClassifier(verbose=2, **SMALL).fit(X, y)
-    assert "train_loss" in capsys.readouterr().out
-    GraphClassifier(**SMALL).fit(X, y)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_history_and_callbacks_of_skorch_are_there():
-    X, y = make_data(GraphClassifier)
-    model = GraphClassifier(**SMALL).fit(X, y)
-    assert len(model.net_.history) == model.n_epochs_ == 3
-    assert np.isfinite(model.net_.history[:, "train_loss"]).all()
-
-
 def test_regression_predicts_in_the_units_of_the_target():
     X, y = make_data(GraphRegressor, n_windows=500)
     small = GraphRegressor(random_state=0, n_members=1).fit(X, y)
@@ -380,19 +253,6 @@ def test_regression_predicts_in_the_units_of_the_target():
     np.testing.assert_allclose(scaled.predict(X), 1e-3 * small.predict(X) + 5, rtol=1e-3)
     several = GraphRegressor(**SMALL).fit(X, np.stack([y, -y, 2 * y], axis=1))
     assert several.predict(X).shape == (500, 3)
-
-
-def test_the_global_default_device_and_threads_are_left_alone():
-    X, y = make_data(GraphClassifier)
-    threads = torch.get_num_threads()
-    GraphClassifier(device="cpu", **SMALL).fit(X, y)
-    assert torch.get_num_threads() == threads
-
-
-def test_groups_are_requested_by_default_under_metadata_routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        request = GraphClassifier().get_metadata_routing()
-        assert request.consumes("fit", {"groups"}) == {"groups"}
 
 
 def test_large_recordings_are_fitted_and_predicted_without_cutting_all_windows():
@@ -422,25 +282,6 @@ def test_large_recordings_are_fitted_and_predicted_without_cutting_all_windows()
     assert peak < all_windows
 
 
-def test_stopping_early_is_no_interruption():
-    X, y = make_data(GraphClassifier)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        model = GraphClassifier(**SMALL | {"max_epochs": 60}, patience=1).fit(X[:60], y[:60])
-    assert model.n_epochs_ < 60
-    assert not model.interrupted_
-
-
-def test_an_interrupted_fit_says_so_and_is_kept():
-    X, y = make_data(GraphClassifier)
-    model = GraphClassifier(callbacks=[InterruptAfter(2)], **{**SMALL, "max_epochs": 9})
-    with pytest.warns(UserWarning, match="interrupted in epoch 2"):
-        model.fit(X, y)
-    assert model.interrupted_
-    assert model.predict(X).shape == (200,)
-    assert not GraphClassifier(**SMALL).fit(X, y).interrupted_
-
-
 def test_fits_in_threads_give_what_fits_in_turn_give():
     X, y = make_data(GraphClassifier)
 
@@ -453,51 +294,11 @@ def test_fits_in_threads_give_what_fits_in_turn_give():
             np.testing.assert_array_equal(found, expected)
 
 
-def test_seeding_reaches_no_generator_of_another_device(monkeypatch):
-    def refuse(*args):
-        raise AssertionError("the generators of all CUDA devices were seeded")
-
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
-    X, y = make_data(GraphClassifier)
-    GraphClassifier(device="cpu", **SMALL).fit(X, y)
-
-
-def test_without_a_seed_fits_differ_and_numpys_generator_stays_where_it_was():
-    X, y = make_data(GraphClassifier)
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    unseeded = {**SMALL, "random_state": None}
-    first = GraphClassifier(**unseeded).fit(X, y).predict_proba(X)
-    second = GraphClassifier(**unseeded).fit(X, y).predict_proba(X)
-    assert not np.allclose(first, second)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-
-
-@pytest.mark.parametrize("model", DECODERS)
-def test_a_pickle_holds_no_tensor_that_is_tied_to_the_device_of_training(model, monkeypatch):
-    X, y = make_data(model)
-    fitted = model(**SMALL).fit(X, y)
-    data = pickle.dumps(fitted)
-
-    def refuse(*args):
-        raise AssertionError("a tensor is loaded without a map to the device at hand")
-
-    monkeypatch.setattr(torch.storage, "_load_from_bytes", refuse)
-    np.testing.assert_array_equal(pickle.loads(data).predict(X), fitted.predict(X))
-
-
 def test_held_out_windows_tell_nothing_about_the_scale_of_the_target():
     X, _ = make_data(GraphRegressor)
     y = np.where(np.arange(200) < 160, np.arange(200) % 2, 100.0)
     model = GraphRegressor(patience=2, **SMALL).fit(X, y)
     np.testing.assert_allclose(model.y_mean_, y[:156].mean())
-
-
-def test_held_out_windows_without_weight_are_an_error():
-    X, y = make_data(GraphClassifier)
-    y[:] = "a"
-    y[160:] = "b"
-    with pytest.raises(ValueError, match="holds out windows that all have weight zero"):
-        GraphClassifier(patience=2, class_weight={"a": 1, "b": 0}, **SMALL).fit(X, y)
 
 
 def test_a_second_fit_forgets_the_graph_of_the_first():
@@ -555,66 +356,6 @@ def test_a_fitted_model_decodes_an_animal_that_lacks_some_of_its_neurons():
     assert model.predict(test.X).shape == (27,)
 
 
-class Spoil(Callback):
-    """Set a parameter of one member of the ensemble to NaN in one epoch."""
-
-    def __init__(self, epoch, value=torch.nan):
-        self.epoch, self.value = epoch, value
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        if training and len(net.history) == self.epoch:
-            net.module_.readout.weight.data[0] = self.value
-
-
-@pytest.mark.parametrize("model", DECODERS)
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_a_diverged_member_ends_training_at_once_with_an_error(model, value):
-    X, y = make_data(model)
-    spoil = Spoil(epoch=2, value=value)
-    epochs = CountEpochs()
-    fitted = model(**{**SMALL, "max_epochs": 50, "callbacks": [spoil, epochs]})
-    with pytest.raises(ValueError, match=r"diverged in epoch 2: .*learning_rate=.*zscore"):
-        fitted.fit(X, y)
-    assert epochs.started == 2
-    assert not hasattr(fitted, "net_")
-
-
-class CountEpochs(Callback):
-    started = 0
-
-    def on_epoch_begin(self, net, **kwargs):
-        self.started += 1
-
-
-@pytest.mark.parametrize("model", DECODERS)
-def test_what_overflows_is_a_diverged_training(model):
-    X, y = make_data(model)
-    with pytest.raises(ValueError, match="training diverged"):
-        model(**{**SMALL, "learning_rate": 1e30}).fit(X, y)
-
-
-@pytest.mark.parametrize("model", DECODERS)
-def test_a_net_that_diverges_late_keeps_its_best_state_and_says_so(model):
-    X, y = make_data(model)
-    options = {**SMALL, "max_epochs": 20, "patience": 20}
-    with pytest.warns(UserWarning, match=r"diverged in epoch 6.* best state, of epoch \d, is kept"):
-        fitted = model(**options, callbacks=[Spoil(epoch=6)]).fit(X, y)
-    losses = np.array(fitted.net_.history[:, "valid_loss"])
-    short = model(**options, callbacks=[InterruptAfter(5)])
-    with pytest.warns(UserWarning, match="interrupted in epoch 5: the best state, of epoch"):
-        short.fit(X, y)
-    assert losses[:5].tolist() == short.net_.history[:, "valid_loss"]
-    assert fitted.interrupted_ is False
-    np.testing.assert_array_equal(fitted.predict(X), short.predict(X))
-
-
-def test_an_interrupt_says_which_state_is_kept():
-    X, y = make_data(GraphClassifier)
-    model = GraphClassifier(callbacks=[InterruptAfter(2)], **SMALL)
-    with pytest.warns(UserWarning, match="interrupted in epoch 2: the current state is kept"):
-        model.fit(X, y)
-
-
 def test_windows_that_make_the_output_infinite_are_refused_by_name():
     X, y = make_data(GraphRegressor)
     fitted = GraphRegressor(**SMALL).fit(X, y)
@@ -624,30 +365,11 @@ def test_windows_that_make_the_output_infinite_are_refused_by_name():
         fitted.fit(np.full(X.shape, 1e200), y)
 
 
-@pytest.mark.parametrize(
-    ("weights", "said"),
-    [
-        ({"a": 0, "b": 0}, "got zero for every class"),
-        ({"a": np.nan, "b": 1}, "got nan for class 'a'"),
-        ({"a": 1, "b": -1.0}, "got -1.0 for class 'b'"),
-        ({"a": np.inf, "b": 1}, "got inf for class 'a'"),
-        ({"a": "1", "b": 1}, "got '1' for class 'a'"),
-        ({"a": None, "b": 1}, "got None for class 'a'"),
-        ({"a": True, "b": 1}, "got True for class 'a'"),
-        ({"a": 2}, r"none for \['b'\]; expected one for every class"),
-        ({"A": 2, "b": 1}, r"none for \['a'\]; expected one for every class"),
-        ({}, "expected one for every class"),
-        ([1, 2], "must be"),
-        ("heavy", "must be"),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("weights", [[1, 2], "heavy"], ids=str)
 @pytest.mark.parametrize("model", [GraphClassifier, RecurrentClassifier])
-def test_class_weights_that_make_no_sense_are_refused_by_name(model, weights, said):
+def test_class_weights_are_checked_as_parameters_are(model, weights):
     X, y = make_data(model)
-    with pytest.raises(
-        ValueError, match=f"class_weight.*{said}" if said != "class_weight" else said
-    ):
+    with pytest.raises(ValueError, match=r"class_weight.* must be"):
         model(class_weight=weights, **SMALL).fit(X, y)
 
 
@@ -669,7 +391,7 @@ def test_class_weights_of_bytes_are_those_of_labels_of_bytes():
     assert found.score(X, y.astype("S").astype(object)) == expected.score(X, y)
 
 
-@pytest.mark.parametrize("unit", [1e-200, 1e-30, 1.0, 3e5, 1e200])
+@pytest.mark.parametrize("unit", [1e-200, 3e5])
 def test_a_constant_target_is_predicted_as_it_is(unit):
     X, _ = make_data(GraphRegressor)
     for constant in (unit, -0.1 * unit):
@@ -678,7 +400,7 @@ def test_a_constant_target_is_predicted_as_it_is(unit):
         np.testing.assert_allclose(predicted, constant, rtol=1e-14)
 
 
-@pytest.mark.parametrize("unit", [1e-200, 1e-30, 3e5, 1e200])
+@pytest.mark.parametrize("unit", [1e-200, 3e5])
 def test_a_target_may_have_any_units(unit):
     X, y = make_data(RecurrentRegressor)
     y = y.astype(np.float64)
@@ -708,40 +430,6 @@ def test_unscaled_fluorescence_is_warned_of_in_fit_and_in_predict(model):
         fitted.predict(5 * X)
     with pytest.warns(UserWarning, match=r"X: got large numbers .* unlike the windows of fit"):
         fitted.predict((3e5 + 2e4 * X)[:1])
-
-
-@pytest.mark.parametrize(
-    ("level", "spread", "is_ordinary"),
-    [
-        (0, 1, True),  # z-scored
-        (0.2, 0.05, True),  # dF/F
-        (1.2, 0.02, True),  # F/F20 of quiet neurons
-        (20, 30, True),  # dF/F in per cent
-        (0.01, 0.1, True),  # spikes of a bin
-        (3e5, 3e4, False),
-        (800, 90, False),
-        (50, 1, False),
-        (0, 500, False),
-        (-400, 1, False),
-        (0, 1e-6, False),
-        (3, 1e-5, False),
-    ],
-)
-def test_only_units_in_which_a_net_cannot_train_are_called_so(level, spread, is_ordinary):
-    windows = level + spread * np.random.default_rng(0).normal(size=(100, 20, 8))
-    windows[:30, 3] = np.nan
-    windows[:, 4] = np.nan
-    windows[:, 5:7] = 0
-    assert (describe_scale(windows) == "") is is_ordinary
-
-
-def test_real_and_simulated_recordings_have_ordinary_units(real_worms):
-    for recording in [*real_worms, *make_worms(2, random_state=0).recordings]:
-        for prepared in (recording, recording.zscore()):
-            X = sliding_windows(prepared, 8, target=None, neurons="all", step=4).X
-            assert describe_scale(X) == ""
-            assert describe_scale(X[:50]) == ""
-            assert describe_scale(1e5 * (1 + X)) != ""
 
 
 @pytest.mark.parametrize("model", DECODERS)
