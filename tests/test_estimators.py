@@ -3,6 +3,7 @@
 import copy
 import inspect
 import io
+import itertools
 import pickle
 import re
 from contextlib import contextmanager
@@ -393,6 +394,8 @@ def test_a_window_without_its_target_weight_or_group_is_refused_by_name(estimato
     gaps = [np.ma.masked_array(values, mask), as_objects, pd.Series(as_objects), list(as_objects)]
     if name == "groups":
         gaps += [np.where(mask, np.nan, 1.0), np.where(mask, "NaT", "2020-01-01").astype("M8[D]")]
+        gaps += [np.where(mask, "", values), [1 if gap else "a" for gap in mask]]
+        gaps += [pd.array(as_objects, dtype="string")]
     for given in gaps:
         arguments = {"y": y, name: given}
         with pytest.raises(ValueError, match=rf"^{name}: got|Input {name} contains NaN"):
@@ -522,3 +525,125 @@ def test_a_net_that_diverges_is_an_error_and_leaves_no_model(estimator):
         estimator.fit(X, y)
     with pytest.raises(NotFittedError):
         check_is_fitted(estimator)
+
+
+class Interrupt(Callback):
+    """Interrupt training at the end of the second epoch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise KeyboardInterrupt
+
+
+class Spy(Callback):
+    """Remember the first value of each window that was trained on, or validated on."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.seen_ = {True: set(), False: set()}
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        self.seen_[training] |= set(batch[0][:, 0, 0].tolist())
+
+
+def with_net(estimator, **parameters):
+    if "callbacks" not in estimator.get_params():
+        pytest.skip("this estimator has no net")
+    return clone(estimator).set_params(**parameters)
+
+
+def test_an_interrupt_keeps_what_was_learnt_and_says_so(estimator):
+    X, y = make_data(estimator)
+    model = with_net(estimator, callbacks=[Interrupt()], max_epochs=9)
+    with pytest.warns(UserWarning, match="interrupted in epoch 2: the current state is kept"):
+        model.fit(X, y)
+    assert (model.interrupted_, model.n_epochs_) == (True, 2)
+    assert all(len(value) == len(X) for value in outputs(model, X).values())
+
+
+def test_early_stopping_holds_out_whole_organisms(estimator):
+    if "patience" not in estimator.get_params():
+        pytest.skip("this estimator does not stop early")
+    X, y = make_data(estimator)
+    organism = np.arange(len(X)) % 4
+    X[:, 0, 0] = organism
+    spy = Spy()
+    model = clone(estimator).set_params(patience=2, callbacks=[spy])
+    model.fit(X, y, groups=np.array(list("dabc"))[organism])
+    trained, held_out = spy.seen_[True], spy.seen_[False]
+    assert (len(trained), len(held_out)) == (3, 1)
+    assert not trained & held_out
+    assert "valid_loss" in model.net_.history[-1]
+    with pytest.raises(ValueError, match="early stopping holds out whole organisms"):
+        clone(model).fit(X, y, groups=["a"] * len(X))
+
+
+def test_another_seed_or_none_gives_another_net(estimator):
+    X, y = make_data(estimator)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    nets = [with_net(estimator, random_state=state, max_epochs=1) for state in (0, 1, None, None)]
+    method = next(m for m in ("predict_proba", "predict", "transform") if hasattr(estimator, m))
+    found = [getattr(net.fit(X, y), method)(X) for net in nets]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    for one, other in itertools.combinations(found, 2):
+        assert not np.array_equal(one, other, equal_nan=True)
+
+
+def test_a_pickle_holds_no_tensor_that_is_tied_to_the_device_of_training(estimator, monkeypatch):
+    X, y = make_data(estimator)
+    model = with_net(estimator).fit(X, y)
+    data, expected = pickle.dumps(model), outputs(model, X)
+
+    def refuse(*args):
+        raise AssertionError("a tensor is loaded without a map to the device at hand")
+
+    monkeypatch.setattr(torch.storage, "_load_from_bytes", refuse)
+    assert_same(outputs(pickle.loads(data), X), expected)
+
+
+def test_progress_is_shown_if_it_is_asked_for(estimator, capsys):
+    X, y = make_data(estimator)
+    with_net(estimator, max_epochs=1).fit(X, y)
+    assert capsys.readouterr() == ("", "")
+    with_net(estimator, max_epochs=1, verbose=1).fit(X, y)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "training: 100%" in err
+    with_net(estimator, max_epochs=1, verbose=2).fit(X, y)
+    assert "train_loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("groups", [["one"] * 10, np.zeros((48, 2))], ids=["short", "table"])
+def test_groups_of_another_shape_are_refused(estimator, groups):
+    if "groups" not in fit_arguments(estimator):
+        pytest.skip("this estimator reads no groups")
+    X, y = make_data(estimator)
+    with pytest.raises(ValueError, match="groups: got shape"):
+        estimator.fit(X, y, groups=groups)
+
+
+def test_groups_are_requested_by_every_method_that_takes_them(estimator):
+    taking = [
+        name
+        for name in ("fit", "transform", "predict", "score")
+        if "groups" in inspect.signature(getattr(type(estimator), name, id)).parameters
+    ]
+    if "fit" in taking and hasattr(estimator, "fit_transform"):
+        taking.append("fit_transform")
+    with sklearn.config_context(enable_metadata_routing=True):
+        request = estimator.get_metadata_routing()
+        for name in taking:
+            assert request.consumes(name, {"groups"}) == {"groups"}
+    if not taking:
+        pytest.skip("this estimator reads no groups")
+
+
+def test_a_window_of_weight_zero_counts_as_none(estimator):
+    if "sample_weight" not in fit_arguments(estimator):
+        pytest.skip("this estimator reads no weights")
+    X, y = make_data(estimator)
+    weight = np.linspace(1, 2, len(X))
+    weight[20:32] = 0
+    kept = weight > 0
+    expected = outputs(clone(estimator).fit(X[kept], y[kept], sample_weight=weight[kept]), X)
+    found = outputs(clone(estimator).fit(X, y, sample_weight=weight), X)
+    assert_same(found, expected, rtol=1e-6, atol=1e-9)

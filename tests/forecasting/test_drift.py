@@ -130,17 +130,6 @@ def test_trust_comes_from_training_windows_alone_whatever_else_is_there(model):
     assert found[0] != (1.0, 1.0)
 
 
-def test_windows_without_weight_do_not_count():
-    train, _ = halves(drifting(n_neurons=4))
-    weight = np.ones(len(train.X))
-    weight[50:90] = 0
-    kept = weight > 0
-    one = VARForecaster().fit(train.X, train.y, sample_weight=weight)
-    other = VARForecaster().fit(train.X[kept], train.y[kept], sample_weight=weight[kept])
-    assert one.reversion_ == other.reversion_
-    np.testing.assert_array_equal(one.kept_, other.kept_)
-
-
 class TestTrust:
     def trust(self, trace, n_frames=16, horizon=8, n_lags=8):
         cut = sliding_windows(trace, n_frames, target="next", horizon=horizon)

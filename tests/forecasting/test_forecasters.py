@@ -177,15 +177,6 @@ def test_units_do_not_matter(model, worms):
 
 
 @pytest.mark.parametrize("model", NETS, ids=lambda model: model.__name__)
-def test_early_stopping_holds_out_whole_organisms(model, windows):
-    options = {"patience": 2, "max_epochs": 4}
-    fitted = cheap(model, **options).fit(windows.X, windows.y, groups=windows.groups)
-    assert len(fitted.net_.history[:, "valid_loss"]) == fitted.n_epochs_
-    with pytest.raises(ValueError, match="holds out whole organisms"):
-        cheap(model, **options).fit(windows.X, windows.y, groups=np.zeros(len(windows)))
-
-
-@pytest.mark.parametrize("model", NETS, ids=lambda model: model.__name__)
 def test_windows_without_any_recorded_following_frame_teach_nothing(model, windows):
     kept = cheap(model, max_epochs=2, batch_size=10_000)
     X, y = windows.X.astype(np.float64), windows.y[:, :, 0].astype(np.float64)

@@ -5,9 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
 
-from skneurograph import sliding_windows
 from skneurograph.graph_inference import (
     CorrelationGraph,
     PartialCorrelationGraph,
@@ -184,12 +182,3 @@ def test_only_correlations_that_do_not_fit_together_are_changed(floor):
     scale = np.sqrt(np.diag(clipped))
     expected = clipped / (scale[:, None] * scale)
     np.testing.assert_allclose(nearest_correlation(bad, floor), expected, atol=1e-10)
-
-
-def test_lazy_windows_give_the_same_graph():
-    rng = np.random.default_rng(0)
-    traces = rng.normal(size=(400, 30))
-    whole, lazy = (sliding_windows(traces, 8, lazy=lazy).X for lazy in (False, True))
-    for model in POOLED:
-        expected = clone(model).fit(whole).graph_
-        np.testing.assert_array_equal(clone(model).fit(lazy).graph_, expected)

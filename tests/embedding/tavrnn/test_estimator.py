@@ -12,7 +12,6 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback
 
 from skneurograph import Recording
 from skneurograph.embedding import TAVRNN
@@ -187,12 +186,6 @@ def test_windows_end_where_all_neurons_are_nan(X):
         assert slope == pytest.approx(line[0] * (n_frames - 1))
 
 
-def test_all_features_count_in_the_windows_of_these_tests(X):
-    scale = cheap(activity_features="mean+slope").fit(X)._reader.scale
-    assert (scale.level_reliability > 0.5).all()
-    assert (scale.reliability > 0.2).all()
-
-
 def measured_scale(X, measures=("mean", "slope"), own=True):
     (_, activity, lengths, recorded), *_ = split_windows(X, np.arange(X.shape[1]))
     halves = measure_halves(activity, lengths, recorded, measures)
@@ -273,14 +266,6 @@ def test_a_gap_keeps_time_and_its_label_is_not_looked_at(X):
     # The window after the gap meets another state than if the gap were not there.
     without = np.delete(X, gaps, axis=0)
     assert not np.allclose(model.transform(without)[4:], np.delete(model.transform(X), gaps, 0)[4:])
-
-
-def test_the_same_seed_gives_the_same_embedding_every_time(X):
-    model = cheap().fit(X)
-    np.testing.assert_array_equal(model.transform(X), model.transform(X))
-    np.testing.assert_array_equal(model.transform(X), cheap().fit(X).transform(X))
-    np.testing.assert_array_equal(model.transform(X), cheap().fit_transform(X))
-    assert not np.allclose(model.transform(X), cheap(random_state=1).fit(X).transform(X))
 
 
 def test_gaps_do_not_change_how_other_windows_are_read_and_are_not_silence(X):
@@ -404,19 +389,6 @@ def test_windows_broken_by_a_frame_of_nan_are_named(X):
 def test_labels_of_one_class_are_warned_of(X):
     with pytest.warns(UserWarning, match="one class only, 'a'"):
         cheap().fit(X, ["a"] * 30)
-
-
-@pytest.mark.filterwarnings("ignore:training was interrupted")
-def test_an_interrupted_fit_keeps_what_it_has(X):
-    class Stop(Callback):
-        def on_batch_end(self, net, **kwargs):
-            if len(net.history) == 2:
-                raise KeyboardInterrupt
-
-    model = cheap(callbacks=[("stop", Stop())]).fit(X)
-    assert model.interrupted_
-    assert model.loss_curve_.shape == (1,)
-    assert np.isfinite(model.transform(X)).all()
 
 
 def test_attention_weights_sum_to_one_and_the_width_is_kept(X):
