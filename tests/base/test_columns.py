@@ -1,7 +1,5 @@
 """Which columns a net reads, and whose identity they carry."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -85,9 +83,10 @@ def test_a_neuron_with_a_gap_in_every_window_is_not_there():
 
 
 def test_a_net_that_keeps_its_columns_apart_reads_no_others():
-    columns = Identities("none", np.array([0, 1]), 5)
-    columns.fixed = True
+    columns = Identities([0, 1, 0, 1, 2], np.array([0, 1]), 5, fixed=True)
     assert chosen(columns, holding(3)) == [0, 1]
+    with pytest.raises(ValueError, match=r"pooling='concat'.*anonymous"):
+        Identities("none", np.array([0, 1]), 5, fixed=True)
 
 
 def test_a_module_is_told_the_identities_of_other_columns_than_its_own():
@@ -101,10 +100,9 @@ def test_a_module_is_told_the_identities_of_other_columns_than_its_own():
 
 
 def test_the_largest_layer_is_of_neurons_or_of_pairs():
-    sizes = SimpleNamespace(n_members=2, n_times_in_=8, hidden_size=16)
-    assert Columns(np.arange(5), 5).largest_layer(sizes) == 2 * 5 * 16
-    assert Identities("all", np.arange(5), 5).largest_layer(sizes) == 2 * 5 * 16
-    assert Identities("all", np.arange(99), 99).largest_layer(sizes) == 2 * 99 * 99
+    assert Columns(np.arange(5), 5).largest_layer(16) == 5 * 16
+    assert Identities("all", np.arange(5), 5).largest_layer(16) == 5 * 16
+    assert Identities("all", np.arange(99), 99).largest_layer(16) == 99 * 99
 
 
 @pytest.mark.parametrize(

@@ -162,3 +162,19 @@ def test_windows_that_hold_nothing_are_refused_in_training():
     X[:32] = np.nan
     with pytest.raises(ValueError, match="no neuron is recorded in any window"):
         split(X, patience=2)
+
+
+def test_without_a_target_y_and_weights_are_given_as_they_are():
+    made = split(windows())
+    train, held_out = made.encoded(None, None)
+    assert held_out is None
+    np.testing.assert_array_equal(train.y, made.train.y)
+    np.testing.assert_array_equal(train.weight, made.train.weight)
+
+
+def test_the_gap_before_the_held_out_part_is_in_neither_but_its_targets_are_known():
+    y = np.arange(40.0)
+    made = split(windows(), y, patience=2)
+    parts = np.concatenate([made.train.y, made.held_out.y])
+    assert len(parts) < 40
+    np.testing.assert_array_equal(made.y, y)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skneurograph.base._targets import Continuous, NoTarget
+from skneurograph.base._targets import Continuous
 
 UNITS = [1e-300, 1e-30, 1.0, 3e5, 1e200]
 
@@ -79,14 +79,3 @@ def test_the_loss_is_the_squared_error_of_each_window_over_members_and_outputs()
     np.testing.assert_allclose(Continuous.loss(of_members, wanted, True), (1 + 4 + 9) / 3)
     loss = Continuous.loss(torch.zeros(3, 4, 2), wanted, True)
     np.testing.assert_allclose(loss, (wanted**2).mean(dim=1))
-
-
-def test_without_a_target_the_module_computes_the_loss_itself():
-    def loss(output, target, training):
-        return output
-
-    given = NoTarget(loss)
-    assert given.loss is loss
-    assert given.n_outputs == 0
-    y, weight = np.arange(3), np.ones(3)
-    assert given.encode(y, weight) == (y, weight)

@@ -188,3 +188,8 @@ def test_recorded_columns_are_those_without_a_gap_in_some_window(is_lazy):
         assert recorded_columns(windows).tolist() == [0, 2, 3]
     with pytest.raises(ValueError, match="no neuron is recorded in any window"):
         recorded_columns(windows[6:7])
+
+
+def test_weights_that_are_all_zero_are_named():
+    with pytest.raises(ValueError, match="sample_weight: all weights are zero"):
+        check_weights(np.zeros(4), 4)

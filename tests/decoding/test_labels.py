@@ -20,7 +20,8 @@ def part(labels, weight=None):
 
 def labels_of(train, held_out=None, class_weight=None, weight=None, smoothing=0.0):
     held_out = None if held_out is None else part(held_out)
-    split = TrainingSplit(part(train, weight), held_out, np.arange(2), 0)
+    y = part(train).y if held_out is None else np.concatenate([part(train).y, held_out.y])
+    split = TrainingSplit(part(train, weight), held_out, np.arange(2), 0, y)
     return Labels(split, class_weight, smoothing)
 
 
@@ -91,18 +92,18 @@ def test_class_weights_that_are_of_no_use_are_warned_of():
 
 
 def test_a_single_class_is_warned_of():
-    with pytest.warns(UserWarning, match=r"y has one class only, .*'rest'.*: every"):
+    with pytest.warns(UserWarning, match="y has one class only, 'rest': every"):
         labels = labels_of(["rest"] * 4)
     assert labels.n_outputs == 1
 
 
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
 def test_a_class_that_is_only_held_out_is_one_all_the_same_and_named(class_weight):
-    with pytest.warns(UserWarning, match="holds out every window of c, d: the model never learns"):
-        labels = labels_of(["a", "b", "b"], held_out=["c", "d", "a"], class_weight=class_weight)
+    with pytest.warns(UserWarning, match="holds out every window of a, d, or leaves it out"):
+        labels = labels_of(["b", "c", "c"], held_out=["a", "d", "b"], class_weight=class_weight)
     assert labels.classes.tolist() == ["a", "b", "c", "d"]
-    _, weight = labels.encode(np.array(["c", "d"]), np.ones(2))
-    assert weight.tolist() == [1, 1]
+    _, weight = labels.encode(np.array(["a", "b", "c", "d"]), np.ones(4))
+    assert weight.tolist() == ([1, 1, 1, 1] if class_weight is None else [1, 1.5, 0.75, 1])
 
 
 def test_ordinary_labels_are_not_warned_of():

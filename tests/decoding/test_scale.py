@@ -1,12 +1,10 @@
 """Units in which a net cannot train are told from those in which it can."""
 
-import warnings
-
 import numpy as np
 import pytest
 
 from skneurograph import make_worms, sliding_windows
-from skneurograph.decoding._scale import describe_scale, has_ordinary_scale, warn_of_other_scale
+from skneurograph.decoding._scale import describe_scale, scale_fault
 
 
 @pytest.mark.parametrize(
@@ -59,21 +57,15 @@ def test_windows_that_hold_nothing_or_never_change_have_no_fault(value):
 
 def test_a_fit_is_told_whether_its_units_are_ordinary_and_warned_if_not():
     windows = np.random.default_rng(0).normal(size=(50, 4, 6))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert has_ordinary_scale(windows, 20, "Net")
-    with pytest.warns(UserWarning, match="X: got large numbers .*, but Net does not scale"):
-        assert not has_ordinary_scale(1e4 * windows, 20, "Net")
+    assert scale_fault(windows, 20) == ""
+    assert scale_fault(1e4 * windows, 20).startswith("got large numbers")
 
 
 def test_other_units_than_in_fit_are_warned_of_and_large_values_of_ordinary_ones_are_not():
     windows = np.random.default_rng(0).normal(size=(50, 4, 6))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for given in (windows, windows[:1], 20 * windows, windows[:1] + 9):
-            warn_of_other_scale(given, 20)
-    with pytest.warns(UserWarning, match="X: got large numbers .*, unlike the windows of fit"):
-        warn_of_other_scale(windows + 500, 20)
+    for given in (windows, windows[:1], 20 * windows, windows[:1] + 9):
+        assert scale_fault(given, 20, glance=True) == ""
+    assert scale_fault(windows + 500, 20, glance=True).startswith("got large numbers")
 
 
 def test_no_more_windows_are_looked_at_than_allowed_and_they_span_all(monkeypatch):
@@ -83,8 +75,15 @@ def test_no_more_windows_are_looked_at_than_allowed_and_they_span_all(monkeypatc
     )
     activity = np.arange(1000.0)[:, None]
     for lazy in (False, True):
-        has_ordinary_scale(sliding_windows(activity, 1, lazy=lazy).X, 7, "Net")
+        scale_fault(sliding_windows(activity, 1, lazy=lazy).X, 7)
     for some in seen:
         assert some.shape == (7, 1, 1)
         assert some[[0, -1], 0, 0].tolist() == [0, 999]
     assert len(seen) == 2
+
+
+def test_rounding_of_constant_neurons_is_no_spread():
+    X = np.random.default_rng(0).normal(size=(50, 10, 8))
+    X[:, :6] = 0.3
+    assert describe_scale(X) == ""
+    assert describe_scale(X[:, :6]) == ""

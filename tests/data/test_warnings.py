@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from skneurograph.base._warnings import warn
+from skneurograph.data._warnings import warn
 from skneurograph.decoding import GraphClassifier
 
 
@@ -71,7 +71,7 @@ def test_the_category_is_a_user_warning_unless_another_is_given():
 
 
 def test_with_nothing_but_libraries_on_the_stack_there_is_still_a_warning(monkeypatch):
-    monkeypatch.setattr("skneurograph.base._warnings._BETWEEN", ("",))
+    monkeypatch.setattr("skneurograph.data._warnings._BETWEEN", ("",))
     with pytest.warns(UserWarning, match="look here"):
         deep()
 
