@@ -331,12 +331,14 @@ def check_weights(sample_weight: Any, n_windows: int) -> NDArray[np.float64]:
     ValueError
         If there is not one per window, if one is negative, or if all are zero.
     """
+    given = read_numeric_target(sample_weight, "sample_weight")
+    if given is not None and np.size(given) and not np.any(given):
+        # scikit-learn's own message does not name the argument.
+        raise ValueError("sample_weight: all weights are zero, no window counts")
     weight: NDArray[np.float64] = _check_sample_weight(
-        read_numeric_target(sample_weight, "sample_weight"),
+        given,
         np.zeros(n_windows),
         dtype=np.float64,
         ensure_non_negative=True,
     )
-    if not weight.any():
-        raise ValueError("sample_weight: all weights are zero, no window counts")
     return weight

@@ -57,7 +57,9 @@ class Labels:
         self.classes = np.unique(split.y)
         self.loss: Callable[..., Tensor] = partial(cross_entropy, smoothing=smoothing)
         if len(self.classes) == 1:
-            warn(f"y has one class only, {self.classes[0]!r}: every prediction will be that")
+            warn(
+                f"y has one class only, {self.classes.tolist()[0]!r}: every prediction will be that"
+            )
         present = np.unique(split.train.y)
         lost = np.setdiff1d(self.classes, present)
         self._weights = np.ones(len(self.classes))

@@ -14,6 +14,8 @@ __all__ = ["describe_scale", "scale_fault"]
 _LARGEST, _SMALLEST = 100.0, 1e-3
 # An offset hides changes that are so many times smaller.
 _OFFSET = 10.0
+# Frames of a neuron that differ by so many roundings are the same.
+_ROUNDINGS = 8
 
 
 def scale_fault(windows: NDArray | LazyWindows, most: int, *, glance: bool = False) -> str:
@@ -51,7 +53,9 @@ def describe_scale(windows: NDArray) -> str:
     values /= unit
     level = float(np.median(np.abs(np.nanmean(values, axis=1)))) * unit
     spreads = np.nanstd(values, axis=1) * unit
-    varying = spreads[spreads > 0]
+    # What rounding leaves of a constant is no spread.
+    rounding = _ROUNDINGS * np.finfo(windows.dtype).eps * np.nanmax(np.abs(values), axis=1) * unit
+    varying = spreads[spreads > rounding]
     spread = float(np.median(varying)) if len(varying) else 0.0
     if max(level, spread) > _LARGEST or level > _OFFSET * max(spread, 1.0):
         word = "large numbers"
