@@ -24,7 +24,14 @@ from skneurograph.model_selection._arguments import (
     read_windows,
 )
 from skneurograph.model_selection._comparison import Comparison
-from skneurograph.model_selection._fit import Outcome, Task, fit_and_score, is_random, rows_of
+from skneurograph.model_selection._fit import (
+    Outcome,
+    Task,
+    classes_of,
+    fit_and_score,
+    is_random,
+    rows_of,
+)
 from skneurograph.model_selection._folds import read_folds
 from skneurograph.model_selection._overlap import warn_of_shared_frames
 from skneurograph.model_selection._queue import Queue
@@ -142,9 +149,10 @@ def compare(
         for seed in (numbers if is_random(model) else numbers[:1])
     )
     n_planned = len(queue.left)
+    kinds = classes_of(lineup.values())
     results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(fit_and_score)(
-            task, lineup[task.model], windows, targets, organisms, folds[task.fold], scorers
+            task, lineup[task.model], windows, targets, organisms, folds[task.fold], scorers, kinds
         )
         for task in queue
     )

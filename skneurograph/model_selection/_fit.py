@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from skneurograph.model_selection._groups import (
     takes_groups,
 )
 
-__all__ = ["Task", "fit_and_score", "is_random", "rows_of"]
+__all__ = ["Task", "classes_of", "fit_and_score", "is_random", "rows_of"]
 
 Scorers = Mapping[str, Callable[..., float]]
 
@@ -78,8 +78,13 @@ def fit_and_score(
     groups: NDArray | None,
     fold: Fold,
     scorers: Scorers,
+    kinds: Sequence[type] = (),
 ) -> pd.DataFrame:
     """Fit and score a clone of an estimator on a fold.
+
+    A worker process that is sent ``kinds``, those of `classes_of` all models, has imported what
+    any of them needs before its first fit. joblib takes the memory of then for what a worker
+    needs, and one that imports torch later for one that leaks, and starts it anew.
 
     Raises
     ------
@@ -101,6 +106,13 @@ def fit_and_score(
     if noticed:
         raise KeyboardInterrupt
     return rows_of(task, fold, outcome)
+
+
+def classes_of(models: Iterable[BaseEstimator]) -> list[type]:
+    """Return the classes of models and of their parts, but for those of the main script."""
+    parts = (part for model in models for part in (model, *model.get_params().values()))
+    found = {type(part) for part in parts if isinstance(part, BaseEstimator)}
+    return sorted((kind for kind in found if kind.__module__ != "__main__"), key=repr)
 
 
 def is_random(estimator: BaseEstimator) -> bool:

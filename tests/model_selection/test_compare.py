@@ -650,19 +650,36 @@ def test_an_interrupt_ends_the_comparison_however_deep_the_net_is(make):
     assert not again.interrupted
 
 
-class InterruptAfterASecond(InterruptSecondEpoch):
-    """Leaves the other worker the time to finish a fit."""
+class InterruptAfterAnotherFit(InterruptSecondEpoch):
+    """Waits until another worker has told by a file that its fit is done."""
+
+    def __init__(self, path):
+        self.path = path
 
     def on_epoch_end(self, net, **kwargs):
+        patience = time.monotonic() + 60
+        while not self.path.exists() and time.monotonic() < patience:
+            time.sleep(0.1)
         time.sleep(0.5)
         super().on_epoch_end(net, **kwargs)
 
 
-def test_an_interrupt_in_a_worker_process_ends_the_comparison():
+class TellingWhenScored(DummyClassifier):
+    def __init__(self, path=None, strategy="prior"):
+        super().__init__(strategy=strategy)
+        self.path = path
+
+    def predict(self, X):
+        self.path.touch()
+        return super().predict(X)
+
+
+def test_an_interrupt_in_a_worker_process_ends_the_comparison(tmp_path):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3, 4)), np.array(["a", "b"] * 30)
-    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptAfterASecond()])
-    models = {"chance": DummyClassifier(), "search": GridSearchCV(net, {}, cv=2)}
+    path = tmp_path / "scored"
+    net = GraphClassifier(max_epochs=9, n_members=1, callbacks=[InterruptAfterAnotherFit(path)])
+    models = {"chance": TellingWhenScored(path), "search": GridSearchCV(net, {}, cv=2)}
     with pytest.warns(UserWarning, match="interrupted"):
         result = compare(models, X, y, groups=np.repeat([0, 1, 2], 20), n_jobs=2)
     assert result.interrupted
