@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_string_dtype
 from scipy.sparse import issparse
 
 from skneurograph.data._inputs import (
@@ -79,6 +80,9 @@ def read_windows(X: Any) -> Labelled:
         dates = [name for name, dtype in X.dtypes.items() if dtype.kind in _DATES]
         if dates:
             raise InputError("X", f"dates in the columns {dates}", "numbers, one column per neuron")
+        texts = [name for name in X.columns if is_string_dtype(X[name]) and len(X)]
+        if texts:
+            raise InputError("X", f"text in the columns {texts}", "numbers, one column per neuron")
         return Labelled(X.fillna(np.nan) if any(dtype.kind == "O" for dtype in X.dtypes) else X)
     if hasattr(X, "__dataframe__") or not hasattr(X, "__array__"):
         return Labelled(X)
@@ -87,12 +91,23 @@ def read_windows(X: Any) -> Labelled:
     values = X if isinstance(X, np.ndarray) else plain_array(X, "X", _EXPECTED)
     if values.dtype.kind in _DATES:
         raise InputError("X", f"dtype {values.dtype}", _EXPECTED)
+    if values.dtype.kind == "c":
+        # As scikit-learn says it, but for the values.
+        raise InputError("X", "complex numbers (Complex data not supported)", "real numbers")
+    if values.dtype.kind in "SU" or any(isinstance(item, (str, bytes)) for item in _items(values)):
+        raise InputError("X", "text", f"numbers: {_EXPECTED}")
     if values.dtype.kind == "O":
         missing = np.asarray(pd.isna(values))
         values = np.where(missing, np.nan, values) if missing.any() else values
     if names is not None and values.ndim == 2:
         return Labelled(pd.DataFrame(values, columns=names))
     return Labelled(values, names)
+
+
+def _items(values: NDArray) -> list[Any]:
+    """Return the items of an array of objects; nothing of any other."""
+    items: list[Any] = values.ravel().tolist() if values.dtype.kind == "O" else []
+    return items
 
 
 def column_names(value: Any) -> list[str] | None:

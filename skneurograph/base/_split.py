@@ -11,6 +11,7 @@ from skneurograph.base._batches import TrainingData, hold_out
 from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._targets import Target
 from skneurograph.base._validation import check_groups, check_weights, recorded_columns
+from skneurograph.data._inputs import InputError
 from skneurograph.data._lazy import LazyWindows
 
 __all__ = ["Part", "TrainingSplit"]
@@ -130,7 +131,7 @@ class TrainingSplit(NamedTuple):
             if target is not None:
                 y, weight = target.encode(y, weight)
             if y.dtype.kind == "f":
-                y = y.astype(self.dtype)
+                y = self._in_precision(y)
             given.append(TrainingData(part.windows, y, weight, columns, **steps))
         if given[0].weight.sum() == 0:
             raise ValueError(
@@ -145,6 +146,18 @@ class TrainingSplit(NamedTuple):
                 "sample_weight); use patience=None or other weights"
             )
         return given[0], given[1]
+
+    def _in_precision(self, y: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return a target in the precision of training."""
+        with np.errstate(over="ignore"):
+            cast: NDArray[np.floating] = y.astype(self.dtype)
+        if np.isinf(cast).any() and not np.isinf(y).any():
+            raise InputError(
+                "y",
+                "values that single precision does not hold, in units of the activity",
+                "the units of X, or windows in double precision",
+            )
+        return cast
 
     @property
     def dtype(self) -> type[np.floating]:

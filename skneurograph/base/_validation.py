@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     _check_y,
@@ -28,6 +29,7 @@ from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._warnings import warn
 
 __all__ = [
+    "check_classes",
     "check_groups",
     "check_identities",
     "check_weights",
@@ -321,6 +323,19 @@ def recorded_columns(X: NDArray | LazyWindows) -> NDArray[np.intp]:
             "from them"
         )
     return np.flatnonzero(present)
+
+
+def check_classes(y: NDArray) -> None:
+    """Refuse labels that are no classes, such as continuous numbers.
+
+    Raises
+    ------
+    ValueError
+        By scikit-learn.
+    """
+    # Numbers beyond all integers are no classes either, but no reason for a warning.
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(y)
 
 
 def check_weights(sample_weight: Any, n_windows: int) -> NDArray[np.float64]:

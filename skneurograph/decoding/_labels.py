@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from skneurograph.base._split import TrainingSplit
+from skneurograph.base._validation import check_classes
 from skneurograph.data._warnings import warn
 from skneurograph.nn import cross_entropy
 
@@ -53,7 +53,7 @@ class Labels:
         class_weight: Literal["balanced"] | dict[Any, float] | None,
         smoothing: float,
     ) -> None:
-        check_classification_targets(split.y)
+        check_classes(split.y)
         self.classes = np.unique(split.y)
         self.loss: Callable[..., Tensor] = partial(cross_entropy, smoothing=smoothing)
         if len(self.classes) == 1:

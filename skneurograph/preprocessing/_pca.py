@@ -79,9 +79,10 @@ class WindowPCA(WindowsToWindows):
         # Arrays, whatever scikit-learn is configured to give.
         pca = PCA(self.n_components_, svd_solver="full").set_output(transform="default")
         self._unit = float(power_of_two(np.abs(frames).max()))
-        self._pca = pca.fit(frames / self._unit)
+        with np.errstate(invalid="ignore"):  # no neuron may vary at all
+            self._pca = pca.fit(frames / self._unit)
         self.components_ = self._pca.components_
-        self.explained_variance_ratio_ = self._pca.explained_variance_ratio_
+        self.explained_variance_ratio_ = np.nan_to_num(self._pca.explained_variance_ratio_)
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:

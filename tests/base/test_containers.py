@@ -158,3 +158,23 @@ def test_a_missing_continuous_target_is_an_error_and_a_missing_neuron_in_it_is_n
 def test_a_target_that_is_no_number_is_named(target):
     with pytest.raises(ValueError, match="y: got"):
         GraphRegressor(max_epochs=1).fit(WINDOWS, target)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.ones((4, 3)) + 1j, "X: got complex numbers"),
+        (np.full((4, 3), b"1.5"), "X: got text"),
+        (np.full((4, 3), "1.5"), "X: got text"),
+        (np.full((4, 3), "1.5", dtype=object), "X: got text"),
+        (np.full((4, 3, 2), b"1.5", dtype=object), "X: got text"),
+        ([["1.5", "2", "1"]] * 4, "X: got text"),
+        (pd.DataFrame({"a": ["1.5"] * 4, "b": [1.0] * 4}), "X: got text in the columns .'a'."),
+        (pd.DataFrame({"a": ["1.5"] * 4}, dtype="string"), "X: got text in the columns .'a'."),
+    ],
+    ids=lambda value: None if isinstance(value, str) else f"{type(value).__name__}",
+)
+def test_text_that_spells_numbers_and_complex_numbers_are_refused(given, message):
+    with pytest.raises(ValueError, match=message) as told:
+        WindowScaler().fit(given)
+    assert len(str(told.value)) < 200

@@ -178,3 +178,12 @@ def test_the_gap_before_the_held_out_part_is_in_neither_but_its_targets_are_know
     parts = np.concatenate([made.train.y, made.held_out.y])
     assert len(parts) < 40
     np.testing.assert_array_equal(made.y, y)
+
+
+def test_a_target_beyond_single_precision_is_refused_by_name():
+    X = windows().astype("f4")
+    made = split(X, np.full(40, 1e39))
+    with pytest.raises(ValueError, match="y: got values that single precision does not hold"):
+        made.encoded(None, None)
+    double, _ = split(X.astype(float), np.full(40, 1e39)).encoded(None, None)
+    assert double.y.max() == 1e39

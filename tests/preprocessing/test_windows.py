@@ -1,4 +1,5 @@
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -437,3 +438,11 @@ def test_a_baseline_does_not_mind_data_frames_as_the_output_of_transformers(n_co
     expected = model.fit(X, y).predict_proba(X)
     with sklearn.config_context(transform_output="pandas"):
         np.testing.assert_allclose(model.fit(X, y).predict_proba(X), expected)
+
+
+def test_principal_components_of_neurons_that_never_vary_explain_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = WindowPCA(n_components=2).fit(np.zeros((4, 3, 5)))
+    assert model.explained_variance_ratio_.tolist() == [0, 0]
+    assert np.isfinite(model.transform(np.ones((2, 3, 5)))).all()

@@ -17,7 +17,6 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from torch import Tensor
 
@@ -30,7 +29,7 @@ from skneurograph.base._memory import require_memory
 from skneurograph.base._parameters import SHARED
 from skneurograph.base._seeds import draw_seeds
 from skneurograph.base._training import loss_curve
-from skneurograph.base._validation import check_groups, check_windows, groups_needed
+from skneurograph.base._validation import check_classes, check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._warnings import warn
 from skneurograph.embedding.tavrnn._reader import ReadWindows, SnapshotReader
@@ -448,7 +447,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         else:
             windows, y = check_windows(self, X, y, reset=True, min_times=LEAST_FRAMES)
             y = column_or_1d(y, warn=True)
-            check_classification_targets(y)
+            check_classes(y)
         if self.n_features_in_ < 2:
             raise ValueError(
                 f"X has n_features = 1 neuron, but {type(self).__name__} needs at least 2: "
