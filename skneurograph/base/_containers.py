@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_string_dtype
 from scipy.sparse import issparse
 
 from skneurograph.data._inputs import (
     InputError,
+    no_numbers,
     plain_array,
     read_labels,
     read_numbers,
@@ -80,9 +80,7 @@ def read_windows(X: Any) -> Labelled:
         dates = [name for name, dtype in X.dtypes.items() if dtype.kind in _DATES]
         if dates:
             raise InputError("X", f"dates in the columns {dates}", "numbers, one column per neuron")
-        texts = [name for name in X.columns if is_string_dtype(X[name]) and len(X)]
-        if texts:
-            raise InputError("X", f"text in the columns {texts}", "numbers, one column per neuron")
+        _refuse_columns(X)
         return Labelled(X.fillna(np.nan) if any(dtype.kind == "O" for dtype in X.dtypes) else X)
     if hasattr(X, "__dataframe__") or not hasattr(X, "__array__"):
         return Labelled(X)
@@ -91,11 +89,9 @@ def read_windows(X: Any) -> Labelled:
     values = X if isinstance(X, np.ndarray) else plain_array(X, "X", _EXPECTED)
     if values.dtype.kind in _DATES:
         raise InputError("X", f"dtype {values.dtype}", _EXPECTED)
-    if values.dtype.kind == "c":
-        # As scikit-learn says it, but for the values.
-        raise InputError("X", "complex numbers (Complex data not supported)", "real numbers")
-    if values.dtype.kind in "SU" or any(isinstance(item, (str, bytes)) for item in _items(values)):
-        raise InputError("X", "text", f"numbers: {_EXPECTED}")
+    what = no_numbers(values)
+    if what:
+        raise InputError("X", _in_full(what), f"numbers: {_EXPECTED}")
     if values.dtype.kind == "O":
         missing = np.asarray(pd.isna(values))
         values = np.where(missing, np.nan, values) if missing.any() else values
@@ -104,10 +100,22 @@ def read_windows(X: Any) -> Labelled:
     return Labelled(values, names)
 
 
-def _items(values: NDArray) -> list[Any]:
-    """Return the items of an array of objects; nothing of any other."""
-    items: list[Any] = values.ravel().tolist() if values.dtype.kind == "O" else []
-    return items
+def _refuse_columns(table: Any) -> None:
+    """Refuse columns of a table that hold no numbers, by name."""
+    for what in ("text", "complex numbers"):
+        names = [
+            name
+            for name, column in table.items()
+            if column.dtype.kind not in "biuf" and no_numbers(column.to_numpy()) == what
+        ]
+        if names:
+            found = f"{_in_full(what)} in the columns {names}"
+            raise InputError("X", found, "numbers, one column per neuron")
+
+
+def _in_full(what: str) -> str:
+    """Name complex numbers as scikit-learn does, too."""
+    return f"{what} (Complex data not supported)" if what == "complex numbers" else what
 
 
 def column_names(value: Any) -> list[str] | None:
@@ -128,7 +136,7 @@ def read_numeric_target(y: Any, what: str = "y") -> Any:
     if y is None or not (isinstance(y, (list, tuple)) or hasattr(y, "__array__")):
         return y
     array = plain_array(y, what, "numbers")
-    if array.dtype.kind in "OUSV" + _DATES:
+    if array.dtype.kind in "cOUSV" + _DATES:
         return read_numbers(y, what)
     return array
 

@@ -18,6 +18,7 @@ from skneurograph.data._warnings import warn
 
 __all__ = [
     "InputError",
+    "no_numbers",
     "plain_array",
     "read_groups",
     "read_labels",
@@ -337,10 +338,35 @@ def _blank_emptied(array: NDArray[np.str_], what: str) -> NDArray[np.str_]:
     return np.where(blank, "", array) if blank.any() else array
 
 
+def no_numbers(array: NDArray) -> str:
+    """Say what an array holds that numpy would turn into numbers, though it is none.
+
+    Parameters
+    ----------
+    array : ndarray
+        Of any dtype; of objects each is looked at.
+
+    Returns
+    -------
+    str
+        ``"text"`` (bytes, too, and text that spells numbers), ``"complex numbers"``, or
+        nothing.
+    """
+    if array.dtype.kind in "SU":
+        return "text"
+    if array.dtype.kind == "c":
+        return "complex numbers"
+    items = array.ravel().tolist() if array.dtype.kind == "O" else []
+    if any(isinstance(item, (str, bytes)) for item in items):
+        return "text"
+    kinds = complex, np.complexfloating
+    return "complex numbers" if any(isinstance(item, kinds) for item in items) else ""
+
+
 def _numbers_of_objects(array: NDArray, what: str, expected: str) -> NDArray[np.float64]:
     missing = _missing(array)
     present = array[~missing]
-    if any(isinstance(item, (str, complex, np.complexfloating)) for item in present):
+    if no_numbers(present):
         raise InputError(what, _kinds(present), expected)
     numbers = np.full(array.shape, np.nan)
     try:

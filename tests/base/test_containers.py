@@ -171,6 +171,10 @@ def test_a_target_that_is_no_number_is_named(target):
         ([["1.5", "2", "1"]] * 4, "X: got text"),
         (pd.DataFrame({"a": ["1.5"] * 4, "b": [1.0] * 4}), "X: got text in the columns .'a'."),
         (pd.DataFrame({"a": ["1.5"] * 4}, dtype="string"), "X: got text in the columns .'a'."),
+        (pd.DataFrame({"a": [b"1.5"] * 4}), "X: got text in the columns .'a'."),
+        (pd.DataFrame({"a": [1.0, "2", 3.0, None]}, dtype=object), "X: got text in the columns"),
+        (pd.DataFrame(np.ones((4, 2)) * 1j), "X: got complex numbers .* in the columns"),
+        ((np.ones((4, 3)) * 1j).astype(object), "X: got complex numbers"),
     ],
     ids=lambda value: None if isinstance(value, str) else f"{type(value).__name__}",
 )
@@ -178,3 +182,9 @@ def test_text_that_spells_numbers_and_complex_numbers_are_refused(given, message
     with pytest.raises(ValueError, match=message) as told:
         WindowScaler().fit(given)
     assert len(str(told.value)) < 200
+
+
+@pytest.mark.parametrize("y", [np.ones(4) * 1j, (np.ones((4, 3)) * 1j).astype(object)], ids=str)
+def test_complex_targets_are_refused_in_one_line(y):
+    with pytest.raises(ValueError, match=r"^y: got .*complex.*; expected numbers\.$"):
+        PersistenceForecaster().fit(np.ones((4, 3, 2)), y)
