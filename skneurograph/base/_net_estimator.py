@@ -24,16 +24,10 @@ __all__ = ["NetEstimator"]
 class NetEstimator(BaseEstimator):
     """Evaluate a trained net on windows, chunk by chunk.
 
-    ``fit`` of a class trains the net by `fit_net`, and sets:
-
-    _columns : Columns
-        What the net reads.
-    _window_size : int
-        Elements of the largest tensor for one window, by which evaluation is cut in chunks.
+    ``fit`` of a class trains the net by `fit_net`, and sets ``_columns``, which the net reads.
     """
 
     _columns: Columns
-    _window_size: int
 
     # Groups are wanted whenever metadata routing is on, without a set_fit_request.
     __metadata_request__fit: ClassVar[dict[str, bool]] = {"groups": True}
@@ -47,6 +41,12 @@ class NetEstimator(BaseEstimator):
     def _checked(self, X: ArrayLike | LazyWindows) -> NDArray | LazyWindows:
         check_is_fitted(self, "net_")
         return check_windows(self, X, reset=False)[0]
+
+    @property
+    def _window_size(self) -> int:
+        """Elements of the largest tensor for one window, by which evaluation is cut in chunks."""
+        n_units = max(self.n_times_in_, self.hidden_size)
+        return int(self.n_members * self._columns.largest_layer(n_units))
 
     def _evaluate(
         self, windows: NDArray | LazyWindows, method: str = "__call__", *arguments: Any

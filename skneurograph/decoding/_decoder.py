@@ -85,8 +85,6 @@ class Decoder(NetEstimator, ABC):
         split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
         self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
-        n_units = max(self.n_times_in_, self.hidden_size)
-        self._window_size = self.n_members * self._columns.largest_layer(n_units)
         fault = scale_fault(split.train.windows, self.batch_size)
         self._has_ordinary_scale = not fault
         if fault:

@@ -84,8 +84,6 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         split = TrainingSplit.of(self, windows, target, sample_weight, groups, n_frames=n_frames)
         self.recorded_neurons_ = split.columns
         self._columns = self._identify(split)
-        n_units = max(self.n_times_in_, self.hidden_size)
-        self._window_size = self.n_members * self._columns.largest_layer(n_units)
         if self.forecasts_frames_:
             self._fit_rollout(split, n_ahead)
         else:

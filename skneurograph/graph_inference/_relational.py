@@ -253,7 +253,6 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         self.neighbors_: NDArray[np.intp] | None = None
         if self.n_neighbors is not None and self.n_neighbors < len(self.recorded_neurons_) - 1:
             self.neighbors_ = self.recorded_neurons_[self._choose_neighbors(split.train.windows)]
-        self._window_size = self._largest_layer()
         data = split.encoded(None, self._columns.trained)
         build = partial(self._build, len(split.train.windows))
         fit_net(self, build, computed_loss, *data, seed=split.seed, dtype=split.dtype)
@@ -466,7 +465,8 @@ class RelationalGraph(GraphTransformer, NetEstimator):
         whole[:, columns[:, None], columns] = inner
         return whole
 
-    def _largest_layer(self) -> int:
+    @property
+    def _window_size(self) -> int:
         """Elements of the largest layer for one window: of neurons, or of pairs."""
         n_neurons = self.n_features_in_
         n_candidates = n_neurons if self.neighbors_ is None else self.neighbors_.shape[1]

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from skneurograph.nn._layers import MemberLinear, identity_table, look_up
 from skneurograph.nn._pairwise import pair_scores
 
-__all__ = ["DenseGraph", "IdentityEdges", "PairEdges", "SharedGraph"]
+__all__ = ["DenseGraph", "IdentityEdges", "PairEdges", "SharedGraph", "make_edges"]
 
 
 class DenseGraph:
@@ -247,3 +247,16 @@ class IdentityEdges(nn.Module):
 
 def _diagonal(encodings: Tensor) -> Tensor:
     return torch.eye(encodings.shape[-2], dtype=torch.bool, device=encodings.device)
+
+
+def make_edges(
+    n_members: int,
+    n_identities: int,
+    hidden_size: int,
+    edge_model: Literal["identity", "bilinear", "mlp"],
+    edge_activation: Literal["softmax", "sigmoid"],
+) -> IdentityEdges | PairEdges:
+    """Make the module that infers edges, from identities or from encodings of pairs."""
+    if edge_model == "identity":
+        return IdentityEdges(n_members, n_identities, edge_activation)
+    return PairEdges(n_members, hidden_size, edge_model, edge_activation)

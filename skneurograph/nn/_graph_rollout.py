@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph, make_edges
 from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -85,12 +85,11 @@ class GraphRollout(RolloutModel):
         self.own_identity = identity_table(n_members, n_identities, self.n_lags, std=0.0)
         self.encoder = MemberLinear(n_members, self.n_lags, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
-        self.edges: nn.Module | None = None
-        if n_rounds and edge_model == "identity":
-            self.edges = IdentityEdges(n_members, n_identities, edge_activation)
-        elif n_rounds:
-            kind: Literal["bilinear", "mlp"] = "mlp" if edge_model == "mlp" else "bilinear"
-            self.edges = PairEdges(n_members, hidden_size, kind, edge_activation)
+        self.edges: IdentityEdges | PairEdges | None = None
+        if n_rounds:
+            self.edges = make_edges(
+                n_members, n_identities, hidden_size, edge_model, edge_activation
+            )
         self.own = nn.ModuleList(
             MemberLinear(n_members, hidden_size, hidden_size) for _ in range(n_rounds)
         )
