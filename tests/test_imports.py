@@ -154,7 +154,7 @@ TORCH = {"torch", "skorch", "torch_geometric"}
 CLASSICAL = {
     "graph_inference": ["CorrelationGraph", "PartialCorrelationGraph", "VARGraph"],
     "forecasting": ["PersistenceForecaster", "VARForecaster"],
-    "preprocessing": ["WindowImputer", "WindowPCA", "WindowScaler"],
+    "preprocessing": ["NeuronImputer", "WindowImputer", "WindowPCA", "WindowScaler"],
 }
 
 
