@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
@@ -10,11 +11,12 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skneurograph import decoding, forecasting
 from skneurograph.data._inputs import InputError, read_names
-from skneurograph.preprocessing import make_baseline
+from skneurograph.preprocessing import NeuronImputer, make_baseline
 
 __all__ = ["default_models"]
 
@@ -100,11 +102,15 @@ def default_models(
         # Anonymous columns hold other cells in every animal.
         named = [name != "" for name in names_of_neurons]
         graph_parameters["identities"] = [i if known else -1 for i, known in enumerate(named)]
-    neurons = names_of_neurons or None
+    baseline = partial(
+        make_baseline,
+        neurons=names_of_neurons or None,
+        imputer=NeuronImputer(identities=graph_parameters.get("identities", "all")),
+    )
     if kind == "classifier":
-        models = _classifiers(neurons, graph_parameters)
+        models = _classifiers(baseline, graph_parameters)
     elif kind == "regressor":
-        models = _regressors(neurons, graph_parameters)
+        models = _regressors(baseline, graph_parameters)
     elif kind == "forecaster":
         models = _forecasters(graph_parameters)
     else:
@@ -134,26 +140,24 @@ _PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}
 
 
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the baselines.
-def _classifiers(neurons: Iterable[str] | None, graph_parameters: dict[str, Any]) -> _Models:
+def _classifiers(baseline: Callable[..., Pipeline], graph_parameters: dict[str, Any]) -> _Models:
     linear = {"class_weight": "balanced", "max_iter": 3000}
     return {
         "chance": lambda: DummyClassifier(strategy="prior"),
-        "logistic": lambda: make_baseline(LogisticRegression(C=1e-3, **linear), neurons=neurons),
-        "pca-logistic": lambda: make_baseline(
-            LogisticRegression(C=1e-2, **linear), n_components=10
-        ),
-        "mlp": lambda: make_baseline(_BalancedMLPClassifier(**_PERCEPTRON), neurons=neurons),
+        "logistic": lambda: baseline(LogisticRegression(C=1e-3, **linear)),
+        "pca-logistic": lambda: baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
+        "mlp": lambda: baseline(_BalancedMLPClassifier(**_PERCEPTRON)),
         "recurrent": lambda: decoding.RecurrentClassifier(class_weight="balanced"),
         "graph": lambda: decoding.GraphClassifier(class_weight="balanced", **graph_parameters),
     }
 
 
-def _regressors(neurons: Iterable[str] | None, graph_parameters: dict[str, Any]) -> _Models:
+def _regressors(baseline: Callable[..., Pipeline], graph_parameters: dict[str, Any]) -> _Models:
     return {
         "chance": lambda: DummyRegressor(strategy="mean"),
-        "ridge": lambda: make_baseline(Ridge(alpha=1e4), neurons=neurons),
-        "pca-ridge": lambda: make_baseline(Ridge(alpha=1e3), n_components=10),
-        "mlp": lambda: make_baseline(MLPRegressor(**_PERCEPTRON), neurons=neurons),
+        "ridge": lambda: baseline(Ridge(alpha=1e4)),
+        "pca-ridge": lambda: baseline(Ridge(alpha=1e3), n_components=10),
+        "mlp": lambda: baseline(MLPRegressor(**_PERCEPTRON)),
         "recurrent": lambda: decoding.RecurrentRegressor(),
         "graph": lambda: decoding.GraphRegressor(**graph_parameters),
     }

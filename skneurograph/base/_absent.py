@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from skneurograph.base._units import power_of_two
 from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 
-__all__ = ["Correlations", "by_recorded", "choose_shrinkage", "expected", "moments_of"]
+__all__ = ["Correlations", "Learnt", "learn_correlations"]
 
-# Frames that correlations are learnt from at most, evenly spaced.
+# Frames that correlations are learnt from at most, evenly spaced; fewer of very many neurons.
 _FRAMES = 20_000
 # Sets of recorded neurons beyond which only pairs that were recorded together count.
 _SETS = 30
@@ -78,35 +78,49 @@ class Correlations(NamedTuple):
         usable : ndarray of bool, shape (n_neurons,)
             Neurons that may tell of others.
         """
-        for rows, recorded in by_recorded(windows):
+        for rows, recorded in _by_recorded(windows):
             if recorded.all():
                 continue
             told = recorded & usable
             x = (windows[np.ix_(rows, told)] - self.mean[told, None]) / self.scale[told, None]
-            absent = expected(self.coefficients(told), x)[:, (~recorded)[~told]]
-            filled = self.mean[~recorded, None] + self.scale[~recorded, None] * absent
-            windows[np.ix_(rows, ~recorded)] = filled
+            coefficients = self.coefficients(told)[(~recorded)[~told]]
+            filled = np.matmul(coefficients, x.astype(np.float64)) * self.scale[~recorded, None]
+            windows[np.ix_(rows, ~recorded)] = filled + self.mean[~recorded, None]
 
 
-def by_recorded(windows: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp], _Mask]]:
+def _by_recorded(windows: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp], _Mask]]:
     """Give the rows that have each set of recorded neurons, and the set."""
     recorded = ~np.isnan(windows).any(axis=2)
     sets, which = np.unique(recorded, axis=0, return_inverse=True)
-    which = which.reshape(-1)  # numpy 2.0 gave it two dimensions
+    which = which.reshape(-1)
     for index, members in enumerate(sets):
         yield np.flatnonzero(which == index), members
 
 
-def expected(coefficients: _Array, x: NDArray[np.floating]) -> _Array:
-    """Expect absent neurons (n_windows, n_absent, n_times) from recorded ones."""
-    found: _Array = np.matmul(coefficients, x.astype(np.float64))
-    return found
+class Learnt(NamedTuple):
+    """What training windows tell of absent neurons.
+
+    Attributes
+    ----------
+    correlations : Correlations
+    shrinkage : float
+    explained : float
+        Part of the variance of hidden neurons that was explained in organisms left out; NaN if
+        shrinkage was not chosen.
+    """
+
+    correlations: Correlations
+    shrinkage: float
+    explained: float
 
 
-def moments_of(
-    windows: NDArray | LazyWindows, organisms: NDArray | None, usable: _Mask
-) -> tuple[_Array, _Array, list[Moments]]:
-    """Learn the scale of each neuron, and the moments of each set of recorded neurons.
+def learn_correlations(
+    windows: NDArray | LazyWindows,
+    organisms: NDArray | None,
+    usable: _Mask,
+    shrinkage: float | None = None,
+) -> Learnt:
+    """Learn how neurons vary together, of which no animal has all.
 
     Parameters
     ----------
@@ -117,39 +131,52 @@ def moments_of(
         one set, every quarter of the windows.
     usable : ndarray of bool, shape (n_neurons,)
         Neurons that have correlations.
-
-    Returns
-    -------
-    mean, scale : ndarray of shape (n_neurons,)
-    moments : list of Moments
+    shrinkage : float or None
+        None chooses.
     """
     frames, window = _frames(windows)
     mean, scale = _scales(frames)
     x = (frames - mean) / scale
     recorded = ~np.isnan(x) & usable
     sets, which = np.unique(recorded, axis=0, return_inverse=True)
-    which = which.reshape(-1)
-    if organisms is not None:
-        unit = np.unique(organisms, return_inverse=True)[1].reshape(-1)[window]
-    else:
-        unit = which if len(sets) > 1 else 4 * window // len(windows)
+    which = which.reshape(-1)  # numpy 2.0 gave it two dimensions
+    explained = np.nan
+    if shrinkage is None:
+        if organisms is not None:
+            unit = np.unique(organisms, return_inverse=True)[1].reshape(-1)[window]
+        else:
+            unit = which if len(sets) > 1 else 4 * window // len(windows)
+        # Some neurons are enough, where the search would take long.
+        kept = np.random.default_rng(0).permutation(len(usable)) < _SEARCHED
+        moments = _moments(x[:, kept], sets[:, kept], which, unit)
+        shrinkage, errors = choose_shrinkage(moments, int(kept.sum()))
+        explained = 1 - float(errors.min())
+    moments = _moments(x, sets, which, np.zeros_like(which))
+    matrix = correlate(moments, len(usable), shrinkage)
+    return Learnt(Correlations(mean, scale, matrix), shrinkage, explained)
+
+
+def _moments(
+    x: _Array, sets: _Mask, which: NDArray[np.intp], unit: NDArray[np.intp]
+) -> list[Moments]:
+    """Second moments of the frames of each unit with each set of neurons."""
     found = []
     for here, members in enumerate(sets):
         for organism in np.unique(unit[which == here]):
             rows = (which == here) & (unit == organism)
             part = x[np.ix_(rows, members)]
             found.append(Moments(int(organism), members, part.T @ part / len(part), len(part)))
-    return mean, scale, found
+    return found
 
 
 def _frames(windows: NDArray | LazyWindows) -> tuple[_Array, NDArray[np.intp]]:
     """Take some frames (n_frames, n_neurons), NaN where a neuron is missing, and their windows."""
     n_windows, n_neurons, n_times = windows.shape
-    n_frames = min(_FRAMES, n_windows * n_times)
+    n_frames = min(_FRAMES, max(1000, 1000 * _FRAMES // n_neurons), n_windows * n_times)
     chosen = np.linspace(0, n_windows * n_times - 1, n_frames).astype(np.intp)
     window, frame = np.divmod(chosen, n_times)
     frames = np.empty((n_frames, n_neurons))
-    for rows, part in chunks_of_windows(windows, n_neurons * n_times):
+    for rows, part in chunks_of_windows(windows):
         here = slice(*np.searchsorted(window, [rows.start, rows.stop]))
         found = part[window[here] - rows.start, :, frame[here]].astype(np.float64)
         missing = np.isnan(part).any(axis=2)[window[here] - rows.start]
@@ -181,7 +208,10 @@ def correlate(
     between neurons. It starts from the pairs that were recorded together, and ends there if
     there are very many sets of recorded neurons.
     """
-    matrix = _shrunk(_nearest(_pairs(moments, n_neurons)), shrinkage)
+    together = _pairs(moments, n_neurons)
+    if len(moments) > 1:
+        together = _nearest(together)
+    matrix = _shrunk(together, shrinkage)
     complete = all(part.recorded.all() for part in moments)
     if not complete and len(moments) <= _SETS and shrinkage < 1:
         for _ in range(n_iterations):
@@ -205,7 +235,6 @@ def choose_shrinkage(moments: Sequence[Moments], n_neurons: int) -> tuple[float,
     errors : ndarray of shape (n_shrinkages,)
         Mean squared error of hidden neurons, over their variance, for each candidate.
     """
-    moments, n_neurons = _drawn(moments, n_neurons)
     units = sorted({part.unit for part in moments})
     fold = {unit: place % _FOLDS for place, unit in enumerate(units)}
     errors, total = np.zeros(len(_SHRINKAGES)), 0.0
@@ -221,22 +250,6 @@ def choose_shrinkage(moments: Sequence[Moments], n_neurons: int) -> tuple[float,
         total += sum(np.diag(part.products).sum() * part.n_frames for part in test)
     errors /= max(total, 1e-300)
     return float(_SHRINKAGES[int(errors.argmin())]), errors
-
-
-def _drawn(moments: Sequence[Moments], n_neurons: int) -> tuple[Sequence[Moments], int]:
-    """Keep some neurons, where there are so many that the search would take long."""
-    if n_neurons <= _SEARCHED:
-        return moments, n_neurons
-    kept = np.random.default_rng(0).permutation(n_neurons) < _SEARCHED
-    return [
-        Moments(
-            part.unit,
-            part.recorded[kept],
-            part.products[np.ix_(kept[part.recorded], kept[part.recorded])],
-            part.n_frames,
-        )
-        for part in moments
-    ], _SEARCHED
 
 
 def _hidden_error(part: Moments, matrix: _Array, known: _Mask) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skneurograph.preprocessing._neurons import NeuronImputer
 from skneurograph.preprocessing._pca import WindowPCA
-from skneurograph.preprocessing._windows import FlattenWindows, WindowImputer
+from skneurograph.preprocessing._windows import FlattenWindows
 
 __all__ = ["make_baseline"]
 
@@ -19,11 +21,12 @@ def make_baseline(
     *,
     n_components: int | None = None,
     neurons: Iterable[str] | None = None,
+    imputer: TransformerMixin | None = None,
 ) -> Pipeline:
     """Make a baseline: any scikit-learn classifier or regressor on flattened windows.
 
-    Missing neurons are filled with their mean, windows are flattened to one row, features
-    are scaled to unit variance, and the estimator follows.
+    Missing neurons are inferred from the recorded ones, windows are flattened to one row,
+    features are scaled to unit variance, and the estimator follows.
 
     Parameters
     ----------
@@ -33,7 +36,10 @@ def make_baseline(
         flattened without further scaling: the strongest simple decoder of worms.
     neurons : iterable of str, optional
         Names of the neurons, for the names of the features; principal components have
-        names of their own.
+        names of their own. Columns named ``''`` are anonymous: they tell nothing of missing
+        neurons.
+    imputer : transformer of windows, optional
+        By default a `NeuronImputer`; `WindowImputer` fills in means. It is cloned.
 
     Returns
     -------
@@ -49,8 +55,15 @@ def make_baseline(
     >>> make_baseline(LogisticRegression(C=0.01)).fit(X, y).predict(X).shape
     (40,)
     """
+    names = None if neurons is None else list(neurons)
+    if imputer is not None:
+        fill: Any = clone(imputer)
+    elif names is None:
+        fill = NeuronImputer()
+    else:
+        fill = NeuronImputer(identities=[i if name else -1 for i, name in enumerate(names)])
     if n_components is not None:
-        reduce = WindowPCA(n_components=n_components)
-        return make_pipeline(WindowImputer(), reduce, FlattenWindows(), estimator)
-    flatten = FlattenWindows(neurons=None if neurons is None else list(neurons))
-    return make_pipeline(WindowImputer(), flatten, StandardScaler(), estimator)
+        return make_pipeline(
+            fill, WindowPCA(n_components=n_components), FlattenWindows(), estimator
+        )
+    return make_pipeline(fill, FlattenWindows(neurons=names), StandardScaler(), estimator)

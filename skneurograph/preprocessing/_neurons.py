@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph.base._absent import Correlations, choose_shrinkage, correlate, moments_of
+from skneurograph.base._absent import Correlations, learn_correlations
 from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
+from skneurograph.base._memory import require_memory
 from skneurograph.base._parameters import SHARED
 from skneurograph.base._validation import check_groups, check_identities
-from skneurograph.data._lazy import LazyWindows
+from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 from skneurograph.preprocessing._base import WindowsToWindows
 
 __all__ = ["NeuronImputer"]
@@ -126,20 +127,26 @@ class NeuronImputer(WindowsToWindows):
         ------
         ValueError
             If the input does not fit; the message names the argument.
+        MemoryError
+            If the correlations of so many neurons do not fit in memory.
         """
         windows, _ = self._checked(X, reset=True)
         organisms = check_groups(groups, len(windows))
         n_neurons = self.n_features_in_
         self._usable = check_identities(self.identities, n_neurons) >= 0
-        mean, scale, moments = moments_of(windows, organisms, self._usable)
-        self.recorded_ = ~np.isnan(windows).any(axis=2).all(axis=0)
-        if isinstance(self.shrinkage, str):
-            self.shrinkage_, errors = choose_shrinkage(moments, n_neurons)
-            self.explained_ = 1 - float(errors.min())
-        else:
-            self.shrinkage_, self.explained_ = float(self.shrinkage), np.nan
-        self.mean_, self.scale_ = mean, scale
-        self.correlation_ = correlate(moments, n_neurons, self.shrinkage_)
+        # The matrix, and what shrinking and completing it takes.
+        require_memory(
+            40 * n_neurons**2,
+            f"NeuronImputer.fit: correlations of {n_neurons:,} neurons",
+            "use a WindowImputer",
+        )
+        given = None if isinstance(self.shrinkage, str) else float(self.shrinkage)
+        learnt = learn_correlations(windows, organisms, self._usable, given)
+        known, self.shrinkage_, self.explained_ = learnt
+        self.mean_, self.scale_, self.correlation_ = known
+        self.recorded_ = np.zeros(n_neurons, dtype=bool)
+        for _, part in chunks_of_windows(windows):
+            self.recorded_ |= ~np.isnan(part).any(axis=2).all(axis=0)
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:

@@ -22,6 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skneurograph import sliding_windows
 from skneurograph.preprocessing import (
     FlattenWindows,
+    NeuronImputer,
     WindowImputer,
     WindowPCA,
     WindowScaler,
@@ -339,7 +340,7 @@ def test_a_baseline_agrees_with_the_same_steps_taken_by_hand():
     X, other = windows(missing=0.3), windows(seed=1, missing=0.3)
     y = X[:, 0, -1] = np.random.default_rng(0).normal(size=30)
     X[:, 0] = np.where(np.isnan(X[:, 0]), 0.5, X[:, 0])
-    model = make_baseline(LinearRegression()).fit(X, y)
+    model = make_baseline(LinearRegression(), imputer=WindowImputer()).fit(X, y)
     fill = SimpleImputer().fit(frames(X))
 
     def flat(Z):
@@ -385,7 +386,7 @@ def test_statistics_come_from_training_windows_only():
         changed[groups == fold] = 1e4 * windows(10, seed=3)
         alone = make_baseline(LogisticRegression(), n_components=2)
         alone.fit(changed[groups != fold], y[groups != fold])
-        np.testing.assert_array_equal(model[0].fill_, alone[0].fill_)
+        np.testing.assert_array_equal(model[0].correlation_, alone[0].correlation_)
         np.testing.assert_array_equal(model[1].components_, alone[1].components_)
         np.testing.assert_array_equal(model[-1].coef_, alone[-1].coef_)
 
@@ -396,7 +397,7 @@ def test_a_grid_search_reaches_the_parameters_of_a_baseline():
         make_baseline(LogisticRegression(), n_components=2),
         {
             "windowpca__n_components": [1, 3],
-            "windowimputer__strategy": ["mean", "zero"],
+            "neuronimputer__shrinkage": ["auto", 1],
             "logisticregression__C": [0.1, 10],
         },
         cv=3,
@@ -405,6 +406,18 @@ def test_a_grid_search_reaches_the_parameters_of_a_baseline():
     assert len(search.cv_results_["params"]) == 8
     best = search.best_params_["windowpca__n_components"]
     assert search.best_estimator_[-1].coef_.shape == (1, best * 4)
+
+
+def test_a_baseline_infers_missing_neurons_but_nothing_from_anonymous_ones():
+    X = windows(n_neurons=4, missing=0.2)
+    model = make_baseline(LogisticRegression(), neurons=["AVAL", "RIML", "", ""])
+    imputer = NeuronImputer(identities=[0, 1, -1, -1]).fit(X)
+    model.fit(X, labels(X))
+    np.testing.assert_array_equal(model[0].transform(X), imputer.transform(X))
+    given = WindowImputer(strategy="zero")
+    model = make_baseline(LogisticRegression(), imputer=given).fit(X, labels(X))
+    assert model[0].strategy == "zero"
+    assert not hasattr(given, "fill_")
 
 
 def test_a_baseline_reads_lazy_windows():
