@@ -96,6 +96,21 @@ class Identities(Columns):
         self.labels[known] = np.searchsorted(seen, identities[known])
 
     @property
+    def distinct(self) -> bool:
+        """Whether several columns of training carry identities, and no two the same."""
+        labels = self.labels[self.recorded]
+        labels = labels[labels >= 0]
+        return len(labels) > 1 and len(np.unique(labels)) == len(labels)
+
+    @property
+    def first_columns(self) -> NDArray[np.intp]:
+        """Column of training that holds each identity, the first if there are several."""
+        labels = self.labels[self.recorded]
+        order = np.argsort(labels, kind="stable")
+        first = np.searchsorted(labels[order], np.arange(labels.max() + 1))
+        return self.recorded[order[first]]
+
+    @property
     def untrained(self) -> NDArray[np.bool_]:
         """Columns with an identity of their own that training did not hold."""
         return (self.labels < 0) & ~self.anonymous

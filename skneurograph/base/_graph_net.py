@@ -13,7 +13,7 @@ from skneurograph.base._device import resolve_device
 from skneurograph.base._memory import require_memory
 from skneurograph.base._validation import check_identities
 from skneurograph.data._lazy import LazyWindows, cut_windows
-from skneurograph.nn import GraphDecoder
+from skneurograph.nn import GraphDecoder, MissingNeurons
 
 __all__ = ["GraphNet"]
 
@@ -69,7 +69,12 @@ class GraphNet:
         )
 
     def _build_decoder(
-        self, n_outputs: int, time_constant: float | None, neuron_dropout: float
+        self,
+        n_outputs: int,
+        time_constant: float | None,
+        neuron_dropout: float,
+        missing: MissingNeurons | None = None,
+        n_inferring: int = 0,
     ) -> GraphDecoder:
         labels = self._columns.labels
         return GraphDecoder(
@@ -85,6 +90,8 @@ class GraphNet:
             pooling=self.pooling,
             dropout=self.dropout,
             neuron_dropout=neuron_dropout,
+            missing=missing,
+            n_inferring=n_inferring,
         )
 
     def _edge_model(self, labels: NDArray[np.intp]) -> Literal["identity", "bilinear", "mlp"]:

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from skneurograph.base._columns import Identities
 from skneurograph.base._described import described
 from skneurograph.base._graph_net import GraphNet
+from skneurograph.base._missing import Correlations, learn_correlations
 from skneurograph.base._parameters import GRAPH_NET, SHARED
 from skneurograph.base._split import TrainingSplit
 from skneurograph.decoding._decoder import ClassifierPart, Decoder, RegressorPart
 from skneurograph.decoding._parameters import DECODING
-from skneurograph.nn import GraphDecoder
+from skneurograph.nn import GraphDecoder, MissingNeurons
 
 __all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
 
@@ -32,6 +33,7 @@ WANG_2021: MappingProxyType[str, Any] = MappingProxyType(
         "time_constant": None,
         "dropout": 0.0,
         "neuron_dropout": 0.0,
+        "missing_neurons": "masked",
         "weight_decay": 0.0,
         "learning_rate": 1e-3,
     }
@@ -45,15 +47,33 @@ is a changed copy.
 
 
 class _GraphDecoder(GraphNet, Decoder):
-    """What the graph classifier and regressor add: frames that fade with age."""
+    """What the graph classifier and regressor add: fading frames, and missing neurons."""
 
     def _identify(self, split: TrainingSplit) -> Identities:
         self._require_graphs(split.train.windows)
         fixed = self.pooling == "concat"
-        return Identities(self.identities, split.columns, self.n_features_in_, fixed=fixed)
+        identities = Identities(self.identities, split.columns, self.n_features_in_, fixed=fixed)
+        self._n_inferring = self._count_inferring(identities)
+        self._correlations: Correlations | None = None
+        if self._n_inferring:
+            usable = identities.labels >= 0
+            learnt = learn_correlations(split.train.windows, None, usable)
+            self._correlations = learnt.correlations.of(identities.first_columns)
+        return identities
+
+    def _count_inferring(self, identities: Identities) -> int:
+        """Members that infer missing neurons: none, if neurons are not told apart."""
+        if self.missing_neurons == "masked" or not identities.distinct:
+            return 0
+        return self.n_members - (self.n_members // 2 if self.missing_neurons == "both" else 0)
 
     def _build(self, n_outputs: int) -> GraphDecoder:
-        return self._build_decoder(n_outputs, self.time_constant, self.neuron_dropout)
+        missing = None
+        if self._correlations is not None:
+            missing = MissingNeurons(*map(torch.from_numpy, self._correlations))
+        return self._build_decoder(
+            n_outputs, self.time_constant, self.neuron_dropout, missing, self._n_inferring
+        )
 
     def _keep(self, split: TrainingSplit) -> None:
         self._keep_graph(split.train.windows)
@@ -65,8 +85,9 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
     directed graph over the recorded neurons is inferred from the encodings, messages
-    pass over it, and the neurons are pooled and read out. Missing neurons (NaN) neither
-    send nor receive nor count in the pool.
+    pass over it, and the neurons are pooled and read out. Half of the ensemble leave missing
+    neurons (NaN) out, which then neither send nor receive nor count in the pool; the other
+    half infer them from the recorded ones (``missing_neurons``).
 
     Attributes
     ----------
@@ -113,9 +134,10 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
         time_constant: float | None = 6.0,
-        n_members: int = 3,
+        n_members: int = 4,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
+        missing_neurons: Literal["both", "inferred", "masked"] = "both",
         label_smoothing: float = 0.1,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
         learning_rate: float = 0.006,
@@ -139,6 +161,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
+        self.missing_neurons = missing_neurons
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.learning_rate = learning_rate
@@ -159,8 +182,9 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
 
     After Wang et al. [1]_: each neuron's window is encoded by a shared network, a
     directed graph over the recorded neurons is inferred from the encodings, messages
-    pass over it, and the neurons are pooled and read out. Missing neurons (NaN) neither
-    send nor receive nor count in the pool.
+    pass over it, and the neurons are pooled and read out. Half of the ensemble leave missing
+    neurons (NaN) out, which then neither send nor receive nor count in the pool; the other
+    half infer them from the recorded ones (``missing_neurons``).
 
     Attributes
     ----------
@@ -207,9 +231,10 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
         pooling: Literal["mean", "attention", "concat"] = "mean",
         time_constant: float | None = 6.0,
-        n_members: int = 3,
+        n_members: int = 4,
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
+        missing_neurons: Literal["both", "inferred", "masked"] = "both",
         learning_rate: float = 0.006,
         weight_decay: float = 0.01,
         max_epochs: int = 32,
@@ -231,6 +256,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         self.n_members = n_members
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
+        self.missing_neurons = missing_neurons
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs

@@ -23,6 +23,14 @@ DECODING = {
         that long windows do not overfit. None keeps them as they are.""",
         [None, Interval(Real, 0, None, closed="neither")],
     ),
+    "missing_neurons": Entry(
+        '{"both", "inferred", "masked"}',
+        """Identified neurons that an animal lacks. ``"masked"``: they are left out.
+        ``"inferred"``: they take the value that is expected given the recorded ones, as by
+        `skneurograph.preprocessing.NeuronImputer`. ``"both"``: half of the members do the
+        one, half the other. Columns that share an identity are not inferred.""",
+        [StrOptions({"both", "inferred", "masked"})],
+    ),
     "label_smoothing": Entry(
         "float",
         "Weight of the uniform distribution in the training targets.",

@@ -12,6 +12,7 @@ from skneurograph.nn._layers import (
     Standardised,
 )
 from skneurograph.nn._losses import cross_entropy, rollout_error, squared_error
+from skneurograph.nn._missing import MissingNeurons
 from skneurograph.nn._pairwise import pair_scores
 from skneurograph.nn._perceptron import PerceptronDecoder, PerceptronRollout
 from skneurograph.nn._recurrent import RecurrentDecoder
@@ -38,6 +39,7 @@ __all__ = [
     "IdentityEdges",
     "IdentityEmbedding",
     "MemberLinear",
+    "MissingNeurons",
     "NeuronDynamics",
     "PairEdges",
     "PairMessages",

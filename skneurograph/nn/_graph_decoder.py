@@ -16,6 +16,7 @@ from skneurograph.nn._layers import (
     SharedDropout,
     split_missing,
 )
+from skneurograph.nn._missing import MissingNeurons
 
 __all__ = ["GraphDecoder"]
 
@@ -50,9 +51,14 @@ class GraphDecoder(nn.Module):
         See `Pooling`.
     dropout, neuron_dropout : float
         Probability of dropping a pooled feature, and a whole neuron, in training.
+    missing : MissingNeurons, optional
+        Expects missing neurons from recorded ones, for the last ``n_inferring`` members. The
+        others leave them out.
+    n_inferring : int, default=0
     """
 
     identities: Tensor
+    infers: Tensor
     fading: Tensor | None
 
     def __init__(
@@ -70,6 +76,8 @@ class GraphDecoder(nn.Module):
         pooling: Literal["mean", "attention", "concat"],
         dropout: float,
         neuron_dropout: float,
+        missing: MissingNeurons | None = None,
+        n_inferring: int = 0,
     ) -> None:
         super().__init__()
         n_identities = int(identities.max()) + 1
@@ -96,6 +104,9 @@ class GraphDecoder(nn.Module):
         self.dropout = SharedDropout(dropout)
         self.neuron_dropout = SharedDropout(neuron_dropout)
         self.readout = MemberLinear(n_members, self.pooling.n_outputs, n_outputs)
+        self.missing = missing
+        infers = torch.arange(n_members) >= n_members - n_inferring
+        self.register_buffer("infers", infers[:, None, None], persistent=False)
 
     def encode(
         self, activity: Tensor, recorded: Tensor, identities: Tensor
@@ -136,7 +147,13 @@ class GraphDecoder(nn.Module):
         Tensor of shape (n_members, n_windows, n_outputs)
         """
         identities = self.identities if identities is None else identities
-        activity, recorded = (part[None] for part in split_missing(windows))
+        activity, recorded = split_missing(windows)
+        told = None
+        if self.missing is not None:
+            activity, told = self.missing(activity, recorded, identities)
+        activity, recorded = activity[None], recorded[None]
+        if told is not None:
+            recorded = recorded | (told & self.infers)
         if self.training and self.neuron_dropout.p > 0:
             # A dropped neuron is masked like one that the animal lacks, so what its
             # features would be does not matter.

@@ -1,4 +1,4 @@
-"""Absent neurons, inferred from the recorded ones."""
+"""Missing neurons, inferred from the recorded ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skneurograph.base._absent import Correlations, learn_correlations
 from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._memory import require_memory
+from skneurograph.base._missing import Correlations, learn_correlations
 from skneurograph.base._parameters import SHARED
 from skneurograph.base._validation import check_groups, check_identities
 from skneurograph.data._lazy import LazyWindows, chunks_of_windows
@@ -25,9 +25,9 @@ __all__ = ["NeuronImputer"]
 
 @described(SHARED)
 class NeuronImputer(WindowsToWindows):
-    r"""Infer absent neurons from the recorded ones, frame by frame.
+    r"""Infer missing neurons from the recorded ones, frame by frame.
 
-    Animals lack different neurons. An absent neuron :math:`a` takes the value that is
+    Animals lack different neurons. An missing neuron :math:`a` takes the value that is
     expected given the recorded ones :math:`r` of the same frame,
 
     .. math:: \hat x_a = \mu_a + \Sigma_{ar} \Sigma_{rr}^{-1} (x_r - \mu_r),
@@ -42,12 +42,12 @@ class NeuronImputer(WindowsToWindows):
     Parameters
     ----------
     shrinkage : float or "auto"
-        Above 0 (correlations nearly as they are) up to 1 (absent neurons take their mean).
+        Above 0 (correlations nearly as they are) up to 1 (missing neurons take their mean).
         ``"auto"`` chooses among 0.1, 0.2, ..., 1.
     identities : {"all", "none"} or array-like of int of shape (n_neurons,)
         Which columns hold the same neuron in every organism, as
         `Windows.identities` gives it. Anonymous columns (-1) tell nothing of others; where
-        they are absent they take their mean.
+        they are missing they take their mean.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class NeuronImputer(WindowsToWindows):
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
-        """Fill in absent neurons; recorded ones stay as they are.
+        """Fill in missing neurons; recorded ones stay as they are.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier
 from sklearn.utils.class_weight import compute_sample_weight
 from skorch.callbacks import Callback
@@ -19,6 +20,7 @@ from skneurograph.decoding import (
     RecurrentClassifier,
     RecurrentRegressor,
 )
+from skneurograph.preprocessing import NeuronImputer
 
 DECODERS = [GraphClassifier, GraphRegressor, RecurrentClassifier, RecurrentRegressor]
 GRAPHS = [GraphClassifier, GraphRegressor]
@@ -464,3 +466,31 @@ def test_a_class_in_the_gap_of_early_stopping_is_known_and_said_to_be_never_lear
     assert len(told) == 1
     assert model.classes_.tolist() == ["a", "b", "gap"]
     assert model.predict_proba(X).shape == (60, 3)
+
+
+@pytest.mark.parametrize("missing_neurons", ["both", "inferred", "masked"])
+def test_a_graph_classifier_infers_as_the_imputer_does(missing_neurons):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 1, 4)) + 0.5 * rng.normal(size=(120, 6, 4))
+    y = np.where(X[:, :3, -1].mean(axis=1) > 0, "forward", "reversal")
+    X[:40, 0] = np.nan
+    X[40:80, 5] = np.nan
+    model = GraphClassifier(missing_neurons=missing_neurons, **SMALL).fit(X, y)
+    filled = NeuronImputer().fit(X).transform(X)
+    module = model.net_.module_.eval()
+    found, of_filled = (
+        torch.softmax(module(torch.tensor(Z)), dim=-1).detach().numpy() for Z in (X, filled)
+    )
+    n_inferring = {"both": 1, "inferred": 2, "masked": 0}[missing_neurons]
+    alike = [np.allclose(*pair, atol=1e-6) for pair in zip(found, of_filled)]
+    assert alike == [member >= 2 - n_inferring for member in range(2)]
+    np.testing.assert_allclose(model.predict_proba(X), found.mean(axis=0), atol=1e-6)
+
+
+def test_neurons_that_share_an_identity_are_not_inferred():
+    X, y = make_data(GraphClassifier)
+    X[:10, 0] = np.nan
+    shared = GraphClassifier(identities=[0, 0, *range(1, X.shape[1] - 1)], **SMALL).fit(X, y)
+    assert shared.net_.module_.missing is None
+    distinct = GraphClassifier(**SMALL).fit(X, y)
+    assert distinct.net_.module_.missing is not None

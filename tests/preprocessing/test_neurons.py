@@ -67,8 +67,8 @@ def test_it_passes_the_checks_of_scikit_learn(estimator, check):
 def test_it_agrees_with_a_plain_expectation_maximisation():
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(90, 2)) @ rng.normal(size=(2, 6)) + rng.normal(size=(90, 6))
-    for start, absent in ((0, [0, 1]), (30, [2]), (60, [4, 5])):
-        frames[start : start + 30, absent] = np.nan
+    for start, missing in ((0, [0, 1]), (30, [2]), (60, [4, 5])):
+        frames[start : start + 30, missing] = np.nan
     frames = standardised(frames)
     filled, matrix = plain_expectation(frames, 0.3)
     imputer = NeuronImputer(shrinkage=0.3).fit(frames)

@@ -64,12 +64,17 @@ class Correlations(NamedTuple):
     scale: _Array
     matrix: _Array
 
+    def of(self, neurons: NDArray[np.intp]) -> Correlations:
+        """Take some neurons, in this order."""
+        matrix = self.matrix[np.ix_(neurons, neurons)]
+        return Correlations(self.mean[neurons], self.scale[neurons], matrix)
+
     def coefficients(self, recorded: _Mask) -> _Array:
-        """Regress the other neurons on the recorded ones, (n_absent, n_recorded)."""
+        """Regress the other neurons on the recorded ones, (n_missing, n_recorded)."""
         return _regress(self.matrix, recorded)
 
     def fill(self, windows: NDArray[np.floating], usable: _Mask) -> None:
-        """Put what they probably did in place of absent neurons, frame by frame.
+        """Put what they probably did in place of missing neurons, frame by frame.
 
         Parameters
         ----------
@@ -98,7 +103,7 @@ def _by_recorded(windows: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.int
 
 
 class Learnt(NamedTuple):
-    """What training windows tell of absent neurons.
+    """What training windows tell of missing neurons.
 
     Attributes
     ----------
@@ -231,7 +236,7 @@ def choose_shrinkage(moments: Sequence[Moments], n_neurons: int) -> tuple[float,
     Returns
     -------
     shrinkage : float
-        1, which tells nothing of absent neurons, if nothing can be left out.
+        1, which tells nothing of missing neurons, if nothing can be left out.
     errors : ndarray of shape (n_shrinkages,)
         Mean squared error of hidden neurons, over their variance, for each candidate.
     """
@@ -309,7 +314,7 @@ def _shrunk(matrix: _Array, shrinkage: float) -> _Array:
 
 
 def _regress(matrix: _Array, recorded: _Mask) -> _Array:
-    """Coefficients of the other neurons on the recorded ones, (n_absent, n_recorded)."""
+    """Coefficients of the other neurons on the recorded ones, (n_missing, n_recorded)."""
     if not recorded.any():
         return np.zeros((len(matrix), 0))
     told = matrix[np.ix_(recorded, recorded)]
@@ -319,13 +324,13 @@ def _regress(matrix: _Array, recorded: _Mask) -> _Array:
 
 def _completed(part: Moments, matrix: _Array) -> _Array:
     """Expect the products of all neurons, given those of the recorded ones."""
-    here, absent = part.recorded, ~part.recorded
+    here, missing = part.recorded, ~part.recorded
     products = np.empty_like(matrix)
     products[np.ix_(here, here)] = part.products
     B = _regress(matrix, here)
     across = B @ part.products
-    products[np.ix_(absent, here)] = across
-    products[np.ix_(here, absent)] = across.T
-    left = matrix[np.ix_(absent, absent)] - B @ matrix[np.ix_(here, absent)]
-    products[np.ix_(absent, absent)] = across @ B.T + left
+    products[np.ix_(missing, here)] = across
+    products[np.ix_(here, missing)] = across.T
+    left = matrix[np.ix_(missing, missing)] - B @ matrix[np.ix_(here, missing)]
+    products[np.ix_(missing, missing)] = across @ B.T + left
     return products
