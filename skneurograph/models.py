@@ -71,8 +71,8 @@ def default_models(
         Which models, in which order. By default all: ``chance``, ``logistic`` (or
         ``ridge``) on the flattened window, ``pca-logistic`` (``pca-ridge``) on the window
         of 10 principal components, ``mlp``, ``recurrent``, ``graph``; of forecasters
-        ``persistence``, ``ar`` (each neuron by itself), ``var``, ``mlp``, ``recurrent``,
-        ``graph``.
+        ``persistence``, ``ar`` (each neuron by itself), ``var``, ``ridge``, ``mlp``,
+        ``recurrent``, ``graph``.
     neurons : iterable of str, optional
         Names of the neurons, for the feature names of the baselines. ``''`` among them makes
         those columns anonymous for the graph model.
@@ -168,6 +168,7 @@ def _forecasters(graph_parameters: dict[str, Any]) -> _Models:
         "persistence": lambda: forecasting.PersistenceForecaster(),
         "ar": lambda: forecasting.VARForecaster(n_lags=0),
         "var": lambda: forecasting.VARForecaster(),
+        "ridge": lambda: forecasting.RidgeForecaster(),
         "mlp": lambda: forecasting.MLPForecaster(),
         "recurrent": lambda: forecasting.RecurrentForecaster(),
         "graph": lambda: forecasting.GraphForecaster(**graph_parameters),

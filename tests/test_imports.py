@@ -153,8 +153,8 @@ def loaded_by(code):
 TORCH = {"torch", "skorch", "torch_geometric"}
 CLASSICAL = {
     "graph_inference": ["CorrelationGraph", "PartialCorrelationGraph", "VARGraph"],
-    "forecasting": ["PersistenceForecaster", "VARForecaster"],
     "preprocessing": ["NeuronImputer", "WindowImputer", "WindowPCA", "WindowScaler"],
+    "forecasting": ["PersistenceForecaster", "RidgeForecaster", "VARForecaster"],
 }
 
 

@@ -47,7 +47,7 @@ def test_models_come_in_the_order_asked_for():
         ({"names": []}, "names: got none; expected some of chance"),
         ({"names": ["ridge"]}, "names: got ridge"),
         ({"kind": "regressor", "names": ["logistic"]}, "expected some of chance, ridge"),
-        ({"kind": "forecaster", "names": ["ridge"]}, "expected some of persistence, ar, var"),
+        ({"kind": "forecaster", "names": ["logistic"]}, "expected some of persistence, ar, var"),
         (
             {"kind": "cluster"},
             "kind: got 'cluster'; expected 'classifier', 'regressor' or 'forecaster'",

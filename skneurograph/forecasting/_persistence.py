@@ -31,7 +31,7 @@ class PersistenceForecaster(StepForecaster):
 
     See Also
     --------
-    VARForecaster : The linear baseline.
+    RidgeForecaster : Changes relative to the last frame.
     GraphForecaster : The graph model.
 
     Examples

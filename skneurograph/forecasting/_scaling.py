@@ -132,6 +132,23 @@ class FrameScaler:
         centred = np.swapaxes(frames - self.mean[columns, None], -1, -2)
         return np.swapaxes(self._divide(centred, columns), -1, -2)
 
+    def moved(self, windows: NDArray, distance: NDArray[np.float64]) -> NDArray[np.floating]:
+        """Move on from the last frame by standardised distances, (..., n_neurons, n_steps).
+
+        Added to the last frame as it is given: exact for neurons that do not move.
+        """
+        last = windows[:, :, -1:]
+        rests = is_still(windows) & self.rests
+        return np.where(rests[:, :, None], last, last + self.scale[:, None] * distance)
+
+    def flat(
+        self, windows: NDArray, columns: NDArray[np.intp], n_frames: int
+    ) -> NDArray[np.float64]:
+        """Return the last frames of these neurons, within the limit, as features."""
+        frames = self.standardise(windows[:, columns, -n_frames:], columns)
+        frames[np.isnan(windows[:, columns]).any(axis=2)] = 0
+        return np.clip(frames, -self.limit, self.limit).reshape(len(windows), -1)
+
 
 def is_still(windows: NDArray) -> NDArray[np.bool_]:
     """Return which neurons are constant, up to rounding, within each window."""

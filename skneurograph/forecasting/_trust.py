@@ -14,15 +14,19 @@ from skneurograph.forecasting._scaling import FrameScaler, is_still
 
 __all__ = [
     "FULL_TRUST",
+    "HORIZON",
     "StandardFrames",
+    "TrialPart",
     "Trust",
+    "cut_thirds",
     "known_frames",
     "measure_trust",
     "roll_out_within",
+    "spaced",
 ]
 
 # Forecasts are tried so many steps ahead, as far as there are frames.
-_HORIZON = 16
+HORIZON = 16
 # At most so many windows are fitted, and so many are forecast, in each trial.
 _FITTED, _TRIED = 2048, 512
 # A third of the windows that is shorter than this tells too little.
@@ -157,17 +161,25 @@ def measure_trust(
     Trust
         Full trust where there are too few windows to tell.
     """
-    n_times, n_ahead = windows.shape[2], min(following.shape[2], _HORIZON)
-    n_inside = max(0, min(_HORIZON - n_ahead, n_times // 2))
-    trials = []
+    trials = [
+        _try(earlier, later, n_lags) for earlier, later in cut_thirds(windows, following, weight)
+    ]
+    return _weigh_up(np.array(trials)) if trials else FULL_TRUST
+
+
+def cut_thirds(
+    windows: NDArray | LazyWindows, following: NDArray, weight: NDArray[np.float64]
+) -> Iterator[tuple[TrialPart, TrialPart]]:
+    """Cut what is fitted and what is tried: without and within the first and the last third."""
+    n_times, n_ahead = windows.shape[2], min(following.shape[2], HORIZON)
+    n_inside = max(0, min(HORIZON - n_ahead, n_times // 2))
     for fitted, tried in _thirds(weight, n_times + following.shape[2] - 1):
         earlier, later = (
-            _Part.cut(windows, following[:, :, :n_ahead], weight, rows, n_inside)
+            TrialPart.cut(windows, following[:, :, :n_ahead], weight, rows, n_inside)
             for rows in (fitted, tried)
         )
         if not np.isnan(earlier.windows).any(axis=2).all():
-            trials.append(_try(earlier, later, n_lags))
-    return _weigh_up(np.array(trials)) if trials else FULL_TRUST
+            yield earlier, later
 
 
 def _weigh_up(trials: NDArray[np.float64]) -> Trust:
@@ -188,7 +200,7 @@ def _weigh_up(trials: NDArray[np.float64]) -> Trust:
     return Trust(_REVERSIONS[chosen], kept[chosen])
 
 
-class _Part(NamedTuple):
+class TrialPart(NamedTuple):
     """Windows without their last frames, and what follows then."""
 
     windows: NDArray
@@ -203,7 +215,7 @@ class _Part(NamedTuple):
         weight: NDArray[np.float64],
         rows: NDArray[np.intp],
         n_inside: int,
-    ) -> _Part:
+    ) -> TrialPart:
         whole = cut_windows(windows, rows, None)
         start = whole.shape[2] - n_inside
         after = np.concatenate([whole[:, :, start:], following[rows]], axis=2)
@@ -224,17 +236,17 @@ def _thirds(
             (np.arange(first + gap, n_windows), np.arange(first)),
             (np.arange(last - gap), np.arange(last, n_windows)),
         ):
-            yield _spaced(fitted, _FITTED), _spaced(tried, _TRIED)
+            yield spaced(fitted, _FITTED), spaced(tried, _TRIED)
 
 
-def _spaced(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+def spaced(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     """Take at most so many rows, evenly spaced."""
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
 
 
-def _try(earlier: _Part, later: _Part, n_lags: int) -> list[NDArray[np.float64]]:
+def _try(earlier: TrialPart, later: TrialPart, n_lags: int) -> list[NDArray[np.float64]]:
     """Sum squared changes, squared forecast changes and their products at each step.
 
     One array (3, n_steps) for each reversion. Anonymous columns count as neurons here: in

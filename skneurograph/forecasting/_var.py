@@ -19,7 +19,7 @@ from skneurograph.data._lazy import LazyWindows, chunks_of_windows
 from skneurograph.forecasting._base import StepForecaster, counted_windows
 from skneurograph.forecasting._linear import fit_own, recorded_together
 from skneurograph.forecasting._parameters import FORECASTING
-from skneurograph.forecasting._scaling import FrameScaler, is_still
+from skneurograph.forecasting._scaling import FrameScaler
 from skneurograph.forecasting._trust import (
     FULL_TRUST,
     StandardFrames,
@@ -262,20 +262,11 @@ class VARForecaster(StepForecaster):
 
         distance = roll_out_within(lags, change, n_steps, self._scaler.limit) - lags[:, :, -1:]
         kept = Trust(self.reversion_, self.kept_).at(n_steps)
-        # Added to the last frame as it is given: exact for neurons that do not move.
-        steps = windows[:, :, -1:] + self._scaler.scale[:, None] * (kept * distance)
-        rests = is_still(windows) & self._scaler.rests
-        return np.where(rests[:, :, None], windows[:, :, -1:], steps)
+        return self._scaler.moved(windows, kept * distance)
 
     def _read_plain(self, windows: NDArray) -> NDArray[np.float64]:
         """Return the last frames of all neurons as features for a target of another kind."""
-        n_lags = max(self.n_lags, 1)
-        frames = self._scaler.standardise(
-            windows[:, self.recorded_neurons_, -n_lags:], self.recorded_neurons_
-        )
-        frames[np.isnan(windows[:, self.recorded_neurons_]).any(axis=2)] = 0
-        frames = np.clip(frames, -self._scaler.limit, self._scaler.limit)
-        return frames.reshape(len(windows), -1)
+        return self._scaler.flat(windows, self.recorded_neurons_, max(self.n_lags, 1))
 
     def _predict_plain(self, windows: NDArray | LazyWindows) -> NDArray[np.floating]:
         model = self._regressors[0][1]

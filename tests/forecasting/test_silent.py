@@ -9,12 +9,13 @@ from skneurograph.forecasting import (
     MLPForecaster,
     PersistenceForecaster,
     RecurrentForecaster,
+    RidgeForecaster,
     VARForecaster,
 )
 from tests.discovery import cheap
 
 NETS = [GraphForecaster, MLPForecaster, RecurrentForecaster]
-LEARNERS = [*NETS, VARForecaster]
+LEARNERS = [*NETS, RidgeForecaster, VARForecaster]
 SILENT = 2
 
 
