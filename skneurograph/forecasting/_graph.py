@@ -31,8 +31,7 @@ class GraphForecaster(GraphNet, NetForecaster):
     After Wang et al. [1]_: the last frames of each neuron are encoded by a shared network,
     a directed graph over the recorded neurons is inferred, messages pass over it, and the
     change of each neuron is read out. This corrects a linear forecast in closed form (that
-    of `VARForecaster`: an autoregression of each neuron and a ridge regression on the last
-    frame of the others), with which training starts and which it leaves as it is. Further
+    of `RidgeForecaster`), with which training starts and which it leaves as it is. Further
     steps feed the forecasts back over the same graph; training rolls out as well, so that
     long forecasts stay good. Missing neurons (NaN) neither send nor receive nor count.
 
@@ -43,7 +42,7 @@ class GraphForecaster(GraphNet, NetForecaster):
     ----------
     n_rounds : int
         Rounds of message passing over the inferred graph; 0 forecasts each neuron by
-        itself, without the linear influence of the others, too.
+        itself, without the influence of the population on the linear forecast, too.
     pooling : {"mean", "attention", "concat"}
         How neurons become one vector for a target other than the following frames; see
         `skneurograph.decoding.GraphRegressor`.
@@ -53,7 +52,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         reliable. The linear part sees all neurons. Not used for other targets.
     weight_decay : float or None
         Decoupled weight decay of AdamW. None is 2 for forecasts, which pulls the net back
-        to the linear dynamics it starts from, and 0.01 for other targets.
+        to the linear forecast it starts from, and 0.01 for other targets.
 
     Attributes
     ----------
@@ -63,7 +62,6 @@ class GraphForecaster(GraphNet, NetForecaster):
         Neurons recorded in training. Other identified neurons are forecast by what all
         neurons share, and send nothing. One that was constant is forecast to stay as it is.
     reversion_
-    kept_
     net_
     n_epochs_
     interrupted_
@@ -71,7 +69,7 @@ class GraphForecaster(GraphNet, NetForecaster):
 
     See Also
     --------
-    VARForecaster : The linear baseline.
+    RidgeForecaster : The linear forecast that it starts from.
     RecurrentForecaster : The structure-agnostic baseline.
 
     References
@@ -164,6 +162,7 @@ class GraphForecaster(GraphNet, NetForecaster):
             edge_model=self._edge_model(labels),
             edge_activation=self.edge_activation,
             dropout=self.dropout,
+            n_lags=min(self.n_lags, self.n_times_in_),
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=self.neuron_dropout,

@@ -1,11 +1,11 @@
-"""Linear dynamics in closed form: an autoregression per neuron, and a ridge coupling."""
+"""An autoregression of each neuron, shrunk to that of all neurons, in closed form."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fit_coupling", "fit_own"]
+__all__ = ["fit_own", "recorded_together"]
 
 # Pull of a neuron's own coefficients towards those of all neurons together, in units of the
 # windows in which it was recorded: a few animals tell neurons apart only so far.
@@ -52,42 +52,6 @@ def fit_own(
     solved = np.linalg.solve(system, (sums + pull * centre)[:, :, None])[:, :, 0]
     solved[~recorded] = centre
     return solved[:, :-1], solved[:, -1], pooled[:-1]
-
-
-def fit_coupling(
-    frames: NDArray[np.float64],
-    remaining: NDArray[np.float64],
-    known: NDArray[np.bool_],
-    weight: NDArray[np.float64],
-    alpha: float,
-) -> NDArray[np.float64]:
-    """Explain what remains of the change by the last frame of all neurons: a ridge regression.
-
-    Parameters
-    ----------
-    frames : ndarray of shape (n_windows, n_neurons)
-        Last frame, standardised, zero where missing.
-    remaining, known : ndarray of shape (n_windows, n_neurons)
-    weight : ndarray of shape (n_windows,)
-    alpha : float
-        Penalty, relative to the number of windows.
-
-    Returns
-    -------
-    ndarray of shape (n_neurons, n_neurons)
-        Influence of sender ``j`` on receiver ``i``, entry ``[i, j]``.
-    """
-    n_neurons = frames.shape[1]
-    coupling = np.zeros((n_neurons, n_neurons))
-    for rows, receivers in recorded_together(known):
-        share = weight[rows]
-        if share.sum() > 0:
-            inputs = frames[rows]
-            weighed = inputs * share[:, None]
-            system = weighed.T @ inputs + alpha * share.sum() * np.eye(n_neurons)
-            sums = weighed.T @ remaining[np.ix_(rows, receivers)]
-            coupling[receivers] = np.linalg.solve(system, sums).T
-    return coupling
 
 
 def recorded_together(

@@ -23,15 +23,14 @@ class MLPForecaster(NetForecaster):
     """Forecast neural activity with a multilayer perceptron on the last frames.
 
     A structure-agnostic baseline for the graph model: one hidden layer reads the last frames
-    of all neurons at once and gives the change of each, beside its own autoregression in
-    closed form. A missing neuron (NaN) counts as its mean.
+    of all neurons at once and corrects the forecast of `RidgeForecaster`, from which training
+    starts, step by step. A missing neuron (NaN) counts as its mean.
 
     Attributes
     ----------
     forecasts_frames_
     recorded_neurons_
     reversion_
-    kept_
     net_
     n_epochs_
     interrupted_
@@ -99,6 +98,7 @@ class MLPForecaster(NetForecaster):
             self._scaler.limit,
             hidden_size=self.hidden_size,
             dropout=self.dropout,
+            n_lags=min(self.n_lags, self.n_times_in_),
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=self.neuron_dropout,

@@ -19,15 +19,15 @@ from skneurograph.base._split import TrainingSplit
 from skneurograph.base._targets import Continuous
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.forecasting._base import ForecasterPart
+from skneurograph.forecasting._fit_changes import Examples
 from skneurograph.forecasting._following import FollowingFrames
 from skneurograph.forecasting._scaling import FrameScaler, is_still
 from skneurograph.forecasting._start import LinearStart
-from skneurograph.forecasting._trust import FULL_TRUST, measure_trust
 from skneurograph.nn import RolloutModel, Standardised
 
 __all__ = ["NetForecaster"]
 
-# Steps of an epoch of forecasts, at least: training starts at the linear dynamics, so few
+# Steps of an epoch of forecasts, at least: training starts at a linear forecast, so few
 # windows need not be visited as often as for another target.
 _FRAME_STEPS = 8
 # Weight decay for a target other than the following frames.
@@ -37,7 +37,7 @@ _PLAIN_DECAY = 0.01
 class NetForecaster(ForecasterPart, NetEstimator, ABC):
     """Fit a net to windows and what follows them; the nets are up to the class."""
 
-    # Weight decay of forecasts, by default: it pulls a net back to the linear dynamics that
+    # Weight decay of forecasts, by default: it pulls a net back to the linear forecast that
     # training starts from, so much is right that would be far too much for another target.
     _frame_decay = 10.0
 
@@ -92,38 +92,31 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         return self
 
     def _fit_rollout(self, split: TrainingSplit, n_ahead: int) -> None:
-        """Train rollouts, which start from linear dynamics."""
+        """Train rollouts, which start from a linear forecast."""
         for name in ("y_mean_", "y_scale_", "_target"):
             self.__dict__.pop(name, None)
         windows, following, weight = split.train
         following = following.reshape(*following.shape[:2], -1)
         anonymous = self._columns.anonymous
         self._scaler = FrameScaler(windows, weight, anonymous, following)
-        trust = FULL_TRUST
-        if self.allow_drift:
-            trust = measure_trust(windows, following, weight, self.n_lags)
-        self.reversion_, self.kept_ = trust
-        start = LinearStart(
-            windows,
-            weight,
-            self._scaler,
-            split.columns,
-            anonymous=anonymous,
-            n_lags=self.n_lags,
-            reversion=self.reversion_,
-            # A net that passes messages reads the other neurons.
-            couples=getattr(self, "n_rounds", 0) > 0,
-        )
-        self._columns = self._identify(split, start)
         target = FollowingFrames(self._scaler, split.columns, n_ahead, self.horizon)
+        # Frames at the end of a window are forecast from those before, too.
+        n_inside = min(self.horizon - target.n_outputs, max(0, self.n_times_in_ - self.n_lags))
+        start = LinearStart(
+            Examples(windows, following, weight, n_inside),
+            self._scaler,
+            anonymous=anonymous,
+            allow_drift=self.allow_drift,
+            # A graph net without messages forecasts each neuron by itself.
+            couples=getattr(self, "n_rounds", 1) > 0,
+        )
+        self.reversion_ = start.reversion
+        self._columns = self._identify(split, start)
 
         def build() -> RolloutModel:
-            # Frames at the end of a window are forecast from those before, too.
-            n_inside = min(self.horizon - target.n_outputs, max(0, self.n_times_in_ - self.n_lags))
             frames = self._build_rollout(start, n_inside, target.n_outputs)
             # One batch of all windows is never in another order.
             frames.thins, frames.reversion = len(windows) > self.batch_size, self.reversion_
-            frames.kept = torch.from_numpy(self.kept_)
             return frames
 
         decay = self._frame_decay if self.weight_decay is None else float(self.weight_decay)
@@ -139,8 +132,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
 
     def _fit_plain(self, split: TrainingSplit) -> None:
         """Train a regression of any other target."""
-        for name in ("reversion_", "kept_"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("reversion_", None)
         self._scaler = FrameScaler(split.train.windows, split.train.weight, self._columns.anonymous)
         self._target = Continuous(split.train.y, split.train.weight)
         self.y_mean_, self.y_scale_ = self._target.mean, self._target.scale

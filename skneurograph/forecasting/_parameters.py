@@ -27,14 +27,14 @@ FORECASTING = {
     "allow_drift": Entry(
         "bool",
         """Whether baselines may have drifted by the time of the forecast. See the guide on
-        forecasting: it is measured on training windows how far forecasts return to the
-        training mean and leave the last frame. False trusts them fully.""",
+        forecasting: it is measured on training windows how far forecasts may return to the
+        training mean. With False they return to it fully.""",
         ["boolean"],
     ),
     "weight_decay": Entry(
         "float or None",
         """Decoupled weight decay of AdamW. None is 10 for forecasts, which pulls the net back
-        to the linear dynamics it starts from, and 0.01 for other targets.""",
+        to the linear forecast it starts from, and 0.01 for other targets.""",
         [None, Interval(Real, 0, None, closed="left")],
     ),
     "max_epochs": Entry(
@@ -51,8 +51,8 @@ FORECASTING = {
     ),
     "reversion_": Entry(
         "float",
-        """Part of a window's level, within those of training, from which forecasts return to
-        the mean. 1 is all, 0 forecasts changes relative to the mean of the window alone.""",
+        """How far forecasts return to the training mean. 1 is fully, 0 forecasts changes
+        relative to the window alone.""",
     ),
     "kept_": Entry(
         "ndarray of shape (n_horizons,)",

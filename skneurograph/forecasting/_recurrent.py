@@ -23,20 +23,20 @@ class RecurrentForecaster(NetForecaster):
     """Forecast neural activity with a recurrent neural network (LSTM or GRU).
 
     A structure-agnostic baseline for the graph model: every frame is one vector of all
-    neurons, and the change of each is read from the state, beside its own autoregression
-    in closed form. A missing neuron (NaN) counts as its mean.
+    neurons, and corrections of the forecast of `RidgeForecaster`, from which training starts,
+    are read from the state step by step. A missing neuron (NaN) counts as its mean.
 
     Parameters
     ----------
     n_lags : int
-        Frames of the autoregression; at most those of a window.
+        Frames of a window before which no frame is forecast in training (see ``horizon``);
+        the net reads all of them.
 
     Attributes
     ----------
     forecasts_frames_
     recorded_neurons_
     reversion_
-    kept_
     net_
     n_epochs_
     interrupted_
@@ -110,6 +110,7 @@ class RecurrentForecaster(NetForecaster):
             hidden_size=self.hidden_size,
             cell=self.cell,
             dropout=self.dropout,
+            n_lags=min(self.n_lags, self.n_times_in_),
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=self.neuron_dropout,

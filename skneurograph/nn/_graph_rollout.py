@@ -37,13 +37,14 @@ class _State(NamedTuple):
     weight: Tensor
     bias: Tensor
     read: Tensor
+    own: Tensor
 
 
 class GraphRollout(RolloutModel):
     """Predict the change of each neuron from itself and from messages over a graph.
 
-    Beside the given linear part: corrections of a neuron's own coefficients, for all
-    neurons and for each identity, and a readout of features that have passed over the
+    Beside the given linear forecast: coefficients of a neuron's own last frames, shared by
+    all neurons and of each identity, and a readout of features that have passed over the
     graph. All of them start at zero. The graph is inferred once, from the window, and kept
     for all steps of a rollout.
 
@@ -53,7 +54,7 @@ class GraphRollout(RolloutModel):
         See `GraphDecoder`.
     dropout : float
         Probability of dropping a feature of a neuron before the readout, in training.
-    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+    n_members, dynamics, limit, n_lags, n_inside, n_ahead, neuron_dropout
         See `RolloutModel`.
     """
 
@@ -68,6 +69,7 @@ class GraphRollout(RolloutModel):
         edge_model: Literal["identity", "bilinear", "mlp"],
         edge_activation: Literal["softmax", "sigmoid"],
         dropout: float,
+        n_lags: int,
         n_inside: int,
         n_ahead: int,
         neuron_dropout: float,
@@ -76,6 +78,7 @@ class GraphRollout(RolloutModel):
             n_members,
             dynamics,
             limit,
+            n_lags=n_lags,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,
@@ -112,7 +115,9 @@ class GraphRollout(RolloutModel):
         # The gain of a neuron is in its encoder: one product instead of three passes.
         weight = self.encoder.weight[:, None] * gain
         bias = offset if self.encoder.bias is None else offset + self.encoder.bias[:, None] * gain
-        state = _State(lags, None, weight.flatten(0, 1), bias.flatten(0, 1), read)
+        own = self.own_shared + look_up(self.own_identity, identities)[:, :, None]
+        own = own.transpose(2, 3).flatten(0, 1)
+        state = _State(lags, None, weight.flatten(0, 1), bias.flatten(0, 1), read, own)
         if self.edges is None:
             return state
         # A graph over identities does not look at the encodings.
@@ -126,7 +131,8 @@ class GraphRollout(RolloutModel):
             for itself, sent in zip(self.own, self.sent):
                 heard = state.graph.pass_on(features, sent, itself(features))
                 features = features + F.relu(heard, inplace=True)
-        change = torch.bmm(features.flatten(0, 1), state.read)[..., 0]
+        change = torch.bmm(features.flatten(0, 1), state.read)
+        change = torch.baddbmm(change, state.lags.flatten(0, 1), state.own)[..., 0]
         return change.unflatten(0, features.shape[:2]).transpose(1, 2)
 
     def follow(self, state: _State, frame: Tensor) -> _State:
@@ -138,11 +144,6 @@ class GraphRollout(RolloutModel):
         """Keep the first windows; see `RolloutModel.narrow`."""
         graph = None if state.graph is None else state.graph.narrow(n_windows)
         return state._replace(lags=state.lags[:, :, :n_windows], graph=graph)
-
-    def own_coefficients(self, dynamics: NeuronDynamics) -> Tensor:
-        """Correct the given coefficients; see `RolloutModel.own_coefficients`."""
-        identities = dynamics.identities.clamp(min=-1)
-        return dynamics.own + self.own_shared + look_up(self.own_identity, identities)[:, None]
 
     def infer_graph(self, windows: Tensor, dynamics: NeuronDynamics | None = None) -> Tensor:
         """Infer the graph of each window, averaged over members.

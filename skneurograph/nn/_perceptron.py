@@ -20,7 +20,7 @@ class PerceptronRollout(RolloutModel):
     hidden_size : int
     dropout : float
         Probability of dropping a hidden unit in training.
-    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+    n_members, dynamics, limit, n_lags, n_inside, n_ahead, neuron_dropout
         See `RolloutModel`.
     """
 
@@ -32,6 +32,7 @@ class PerceptronRollout(RolloutModel):
         *,
         hidden_size: int,
         dropout: float,
+        n_lags: int,
         n_inside: int,
         n_ahead: int,
         neuron_dropout: float,
@@ -40,6 +41,7 @@ class PerceptronRollout(RolloutModel):
             n_members,
             dynamics,
             limit,
+            n_lags=n_lags,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,

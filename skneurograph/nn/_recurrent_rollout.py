@@ -32,7 +32,7 @@ class RecurrentRollout(RolloutModel):
     cell : {"lstm", "gru"}
     dropout : float
         Probability of dropping a unit of the state before the readout, in training.
-    n_members, dynamics, limit, n_inside, n_ahead, neuron_dropout
+    n_members, dynamics, limit, n_lags, n_inside, n_ahead, neuron_dropout
         See `RolloutModel`.
     """
 
@@ -46,6 +46,7 @@ class RecurrentRollout(RolloutModel):
         hidden_size: int,
         cell: str,
         dropout: float,
+        n_lags: int,
         n_inside: int,
         n_ahead: int,
         neuron_dropout: float,
@@ -54,6 +55,7 @@ class RecurrentRollout(RolloutModel):
             n_members,
             dynamics,
             limit,
+            n_lags=n_lags,
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=neuron_dropout,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skneurograph.nn._changes import change_ahead, roughness
 from skneurograph.nn._layers import MemberLinear, SharedDropout, split_missing
 
 __all__ = [
@@ -19,8 +20,13 @@ __all__ = [
 ]
 
 
+# Part of the deviation from the linear forecast that is carried from one step to the next.
+# Carried whole, what a net gets wrong would add up over the steps.
+_CARRIED = 0.8
+
+
 class NeuronDynamics(NamedTuple):
-    """Scale and linear dynamics of each neuron, known before a net is trained.
+    """Scale and linear forecast of each neuron, known before a net is trained.
 
     Attributes
     ----------
@@ -29,13 +35,12 @@ class NeuronDynamics(NamedTuple):
         never moved: it stays as it is, tells the others nothing and teaches nothing.
     low, high : Tensor of shape (n_neurons,)
         Levels (means of a window), standardised, between which training saw the neuron.
-    own : Tensor of shape (n_neurons, n_lags)
-        Coefficients of a neuron's last frames for its change, oldest frame first.
-    offset : Tensor of shape (n_neurons,)
-        Added to the change.
-    coupling : Tensor of shape (n_neurons, n_neurons)
-        Linear influence of sender ``j`` on the change of receiver ``i``, entry ``[i, j]``;
-        of shape (0, 0) if there is none.
+    knots : Tensor of shape (n_ramps + 1,)
+    shared : Tensor of shape (n_ramps + 1, n_read, n_direct)
+    own : Tensor of shape (n_neurons, n_read, n_direct)
+    directions : Tensor of shape (3, n_neurons, n_directions)
+    coupling : Tensor of shape (n_directions, n_neurons, n_direct)
+        Coefficients of the linear forecast; see `change_ahead`.
     identities : int Tensor of shape (n_neurons,)
         For modules that know identities: numbered from 0, -1 for anonymous neurons.
     """
@@ -44,8 +49,10 @@ class NeuronDynamics(NamedTuple):
     scale: Tensor
     low: Tensor
     high: Tensor
+    knots: Tensor
+    shared: Tensor
     own: Tensor
-    offset: Tensor
+    directions: Tensor
     coupling: Tensor
     identities: Tensor
 
@@ -53,12 +60,12 @@ class NeuronDynamics(NamedTuple):
 class RolloutModel(nn.Module, ABC):
     """Predict how every neuron changes from one frame to the next, and feed that back.
 
-    The change is linear in the neuron's own last frames and in the last frame of the
-    others, with coefficients that are given, plus what the class predicts. An ensemble:
-    tensors have a leading dimension of members, each of which rolls out its own
-    forecasts. A missing neuron stays at zero, its mean.
+    The whole rollout is forecast linearly, with coefficients that are given. What the class
+    predicts from the frames so far is added at each step, and a part of it is carried to the
+    next. An ensemble: tensors have a leading dimension of members, each of which rolls out
+    its own forecasts. A missing neuron stays at zero, its mean.
 
-    Frames are read relative to a level of their window, so that baselines may drift: all of
+    Nets read frames relative to a level of their window, so that baselines may drift: all of
     what the window's mean lies beyond those of training, and ``1 - reversion`` of what it
     lies within them. Forecasts are kept within ``limit`` of that level, or within the range
     of the frames that are read if that is wider, so that they are finite after any number of
@@ -71,6 +78,8 @@ class RolloutModel(nn.Module, ABC):
         Those of the training windows.
     limit : float
         In standardised units.
+    n_lags : int
+        Last frames that a step of the net reads.
     n_inside : int
         Frames at the end of a training window that are forecast from those before.
     n_ahead : int
@@ -82,17 +91,13 @@ class RolloutModel(nn.Module, ABC):
     Attributes
     ----------
     reversion : float
-        Part of a window's level, within those of training, from which forecasts return to
-        the training mean. 1 by default.
-    kept : Tensor of shape (n_horizons,)
-        Part of the forecast distance from the last frame that is kept at each step; the
-        last one holds for all further steps. 1 by default.
+        How far forecasts return to the training mean: the part of a window's level, within
+        those of training, that a net reads, and of its corrections that count, as what was
+        learnt in training may be gone, too. 1 by default.
     thins : bool
         Whether, in training, only every ``h``-th window is rolled out to step ``h``, for a
         third of the work. That is for batches in random order. False by default.
     """
-
-    kept: Tensor
 
     def __init__(
         self,
@@ -100,20 +105,21 @@ class RolloutModel(nn.Module, ABC):
         dynamics: NeuronDynamics,
         limit: float,
         *,
+        n_lags: int,
         n_inside: int,
         n_ahead: int,
         neuron_dropout: float,
     ) -> None:
         super().__init__()
         self.n_members = n_members
-        self.n_neurons, self.n_lags = dynamics.own.shape
+        self.n_neurons = len(dynamics.own)
+        self.n_lags = n_lags
         self.limit = limit
         self.n_inside = n_inside
         self.n_ahead = n_ahead
         self.reversion = 1.0
         self.thins = False
         self.neuron_dropout = SharedDropout(neuron_dropout)
-        self.register_buffer("kept", torch.ones(1))
         for name, values in dynamics._asdict().items():
             self.register_buffer(f"given_{name}", values)
 
@@ -137,7 +143,7 @@ class RolloutModel(nn.Module, ABC):
 
     @abstractmethod
     def change(self, state: Any) -> Tensor:
-        """Predict the next change beside the linear part, (n_members, n_windows, n_neurons)."""
+        """Predict the next change beside the linear forecast, (n_members, n_windows, n_neurons)."""
 
     @abstractmethod
     def follow(self, state: Any, frame: Tensor) -> Any:
@@ -147,15 +153,11 @@ class RolloutModel(nn.Module, ABC):
     def narrow(self, state: Any, n_windows: int) -> Any:
         """Return the state of the first windows alone."""
 
-    def own_coefficients(self, dynamics: NeuronDynamics) -> Tensor:
-        """Coefficients of a neuron's own frames, (n_neurons, n_lags) or with members."""
-        return dynamics.own
-
     def roll_out(
         self,
         frames: Tensor,
         recorded: Tensor,
-        n_steps: int,
+        plan: Tensor,
         dynamics: NeuronDynamics,
         senders: Tensor | None = None,
         reached: Sequence[int] | None = None,
@@ -167,7 +169,8 @@ class RolloutModel(nn.Module, ABC):
         frames : Tensor of shape (n_windows, n_neurons, n_times)
             Relative to the level of the window; zero for missing neurons.
         recorded : bool Tensor of shape (n_windows, n_neurons)
-        n_steps : int
+        plan : Tensor of shape (n_windows, n_neurons, n_steps)
+            The linear forecast; see `plan`.
         dynamics : NeuronDynamics
         senders : bool Tensor of shape (n_members, n_windows or 1, n_neurons), optional
             Neurons that tell the others something; by default all that are recorded.
@@ -180,29 +183,24 @@ class RolloutModel(nn.Module, ABC):
         Tensor of shape (n_members, n_windows, n_neurons, n_steps)
             Zero where a step is not reached.
         """
-        n_windows = len(frames)
+        n_windows, _, n_steps = plan.shape
         senders = recorded[None] if senders is None else senders & recorded
-        lags = frames[..., -self.n_lags :]
-        bound = lags.abs().amax(dim=-1).clamp(min=self.limit) * recorded[None]
-        lags = lags.expand(self.n_members, -1, -1, -1)
+        bound = frames.abs().amax(dim=-1).clamp(min=self.limit) * recorded[None]
+        last = frames[..., -1].expand(self.n_members, -1, -1)
+        ahead = frames[..., -1:] + F.pad(plan, (1, 0))
         inputs = self._limited(frames).expand(self.n_members, -1, -1, -1)
         state = self.begin(inputs, senders, dynamics)
-        own = self.own_coefficients(dynamics)
         steps: list[Tensor] = []
-        for n_left in [n_windows] * n_steps if reached is None else reached:
-            if n_left < lags.shape[1]:
-                lags, bound = lags[:, :n_left], bound[:, :n_left]
+        for step, n_left in enumerate([n_windows] * n_steps if reached is None else reached):
+            if n_left < last.shape[1]:
+                last, bound = last[:, :n_left], bound[:, :n_left]
                 state = self.narrow(state, n_left)
             if steps:
-                frame = steps[-1][:, :n_left]
-                state = self.follow(state, self._limited(frame))
-                lags = torch.cat([lags[..., 1:], frame[..., None]], dim=-1)
-            last = lags[..., -1]
-            linear = (lags * own).sum(dim=-1) + dynamics.offset
-            if dynamics.coupling.numel():
-                linear = linear + self._limited(last) @ dynamics.coupling.T
-            frame = last + linear + self.change(state)
-            steps.append(torch.minimum(torch.maximum(frame, -bound), bound))
+                state = self.follow(state, self._limited(last))
+            deviation = last - ahead[:n_left, :, step]
+            frame = ahead[:n_left, :, step + 1] + _CARRIED * deviation + self.change(state)
+            last = torch.minimum(torch.maximum(frame, -bound), bound)
+            steps.append(last)
         whole = [F.pad(step, (0, 0, 0, n_windows - step.shape[1])) for step in steps]
         return torch.stack(whole, dim=-1)
 
@@ -234,9 +232,11 @@ class RolloutModel(nn.Module, ABC):
         if self.training and self.thins:
             left = [-(-n_windows // step) for step in range(1, n_steps + 1)]
         cut = frames.shape[-1] - self.n_inside
-        level = self.level(frames[..., :cut], dynamics)[..., None]
-        start = torch.where(recorded[..., None], frames[..., :cut] - level, 0)
-        forecast = self.roll_out(start, recorded, n_steps, dynamics, senders, left)
+        start = frames[..., :cut]
+        plan = self.plan(start, recorded, dynamics, n_steps)
+        level = self.level(start, dynamics, self.reversion)[..., None]
+        start = torch.where(recorded[..., None], start - level, 0)
+        forecast = self.roll_out(start, recorded, plan, dynamics, senders, left)
         counts = torch.tensor(left, device=windows.device)
         reached = torch.arange(n_windows, device=windows.device)[:, None] < counts
         reached = reached * (n_windows / counts.to(frames.dtype))
@@ -259,12 +259,45 @@ class RolloutModel(nn.Module, ABC):
         Tensor of shape (n_windows, n_neurons, n_steps)
         """
         dynamics = self.dynamics if dynamics is None else dynamics
+        frames, recorded = self.standardise(windows, dynamics)
+        plan = self.plan(frames, recorded, dynamics, n_steps)
         frames, recorded = self.relative(windows, dynamics)
-        distance = self.roll_out(frames, recorded, n_steps, dynamics).mean(dim=0) - frames[..., -1:]
-        step = torch.arange(n_steps, device=windows.device).clamp(max=len(self.kept) - 1)
+        rolled = self.roll_out(frames, recorded, plan, dynamics).mean(dim=0)
+        distance = plan + self.reversion * (rolled - frames[..., -1:] - plan)
         # Added to the last frame as it is given: exact for neurons that do not move.
         last = torch.where(torch.isnan(windows).any(dim=-1), dynamics.mean, windows[..., -1])
-        return last[..., None] + dynamics.scale[:, None] * (self.kept[step] * distance)
+        return last[..., None] + dynamics.scale[:, None] * distance
+
+    def plan(
+        self, frames: Tensor, recorded: Tensor, dynamics: NeuronDynamics, n_steps: int
+    ) -> Tensor:
+        """Return the linear forecast, relative to the last frame, that a rollout starts from.
+
+        It forecasts some steps directly, and feeds them back for more.
+
+        Parameters
+        ----------
+        frames : Tensor of shape (n_windows, n_neurons, n_times)
+            Standardised.
+        recorded : bool Tensor of shape (n_windows, n_neurons)
+        dynamics : NeuronDynamics
+        n_steps : int
+
+        Returns
+        -------
+        Tensor of shape (n_windows, n_neurons, n_steps)
+        """
+        n_read = dynamics.own.shape[1]
+        frames = frames - self.level(frames, dynamics, 1.0)[..., None]
+        whole = torch.where(recorded[..., None], frames, 0)[..., -n_read:]
+        last = whole[..., -1:]
+        bound = whole.abs().amax(dim=-1, keepdim=True).clamp(min=self.limit)
+        rough = roughness(whole)
+        while whole.shape[-1] < n_read + n_steps:
+            recent = whole[..., -n_read:]
+            steps = recent[..., -1:] + change_ahead(recent, rough, dynamics)
+            whole = torch.cat([whole, torch.minimum(torch.maximum(steps, -bound), bound)], dim=-1)
+        return torch.where(recorded[..., None], whole[..., n_read : n_read + n_steps] - last, 0)
 
     def standardise(self, windows: Tensor, dynamics: NeuronDynamics) -> tuple[Tensor, Tensor]:
         """Standardise windows and separate what is missing (`split_missing`) or silent."""
@@ -273,16 +306,16 @@ class RolloutModel(nn.Module, ABC):
         frames, recorded = split_missing((windows - dynamics.mean[:, None]) / scale[:, None])
         return torch.where(moves[:, None], frames, 0), recorded & moves
 
-    def level(self, frames: Tensor, dynamics: NeuronDynamics) -> Tensor:
+    def level(self, frames: Tensor, dynamics: NeuronDynamics, reversion: float) -> Tensor:
         """Return the level of standardised frames that they are read relative to."""
         mean = frames.mean(dim=-1)
         within = torch.minimum(torch.maximum(mean, dynamics.low), dynamics.high)
-        return mean - self.reversion * within
+        return mean - reversion * within
 
     def relative(self, windows: Tensor, dynamics: NeuronDynamics) -> tuple[Tensor, Tensor]:
         """Standardise windows relative to their level; see `standardise`."""
         frames, recorded = self.standardise(windows, dynamics)
-        shifted = frames - self.level(frames, dynamics)[..., None]
+        shifted = frames - self.level(frames, dynamics, self.reversion)[..., None]
         return torch.where(recorded[..., None], shifted, 0), recorded
 
     def _limited(self, frames: Tensor) -> Tensor:

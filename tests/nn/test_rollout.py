@@ -12,16 +12,18 @@ from skneurograph.nn import (
     RecurrentRollout,
     rollout_error,
 )
+from skneurograph.nn._changes import change_ahead, roughness
 from skneurograph.nn._edges import DenseGraph, SharedGraph
 from skneurograph.nn._layers import MemberLinear
 
-N_NEURONS, N_TIMES = 5, 7
+N_NEURONS, N_TIMES, N_LAGS, N_DIRECT = 5, 7, 3, 2
 KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
 
 
 def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropout=0.0, seed=0):
     torch.manual_seed(seed)
     shared = {
+        "n_lags": N_LAGS,
         "n_inside": n_inside,
         "n_ahead": n_ahead,
         "neuron_dropout": neuron_dropout,
@@ -33,9 +35,11 @@ def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropou
         scale=torch.linspace(0.5, 2, N_NEURONS),
         low=torch.full((N_NEURONS,), -50.0),
         high=torch.full((N_NEURONS,), 50.0),
-        own=0.1 * torch.randn(N_NEURONS, 3),
-        offset=0.1 * torch.randn(N_NEURONS),
-        coupling=0.1 * torch.randn(N_NEURONS, N_NEURONS),
+        knots=torch.tensor([0.2, 0.4, 0.6]),
+        shared=0.1 * torch.randn(3, 5, N_DIRECT),
+        own=0.1 * torch.randn(N_NEURONS, 5, N_DIRECT),
+        directions=torch.randn(3, N_NEURONS, 4),
+        coupling=0.1 * torch.randn(4, N_NEURONS, N_DIRECT),
         identities=torch.tensor([0, 1, 2, 1, -1]),
     )
     if kind == "perceptron":
@@ -102,20 +106,37 @@ def test_training_rolls_out_what_forecasting_does(module):
     torch.testing.assert_close(inside[[0, 1, 3]][:, :3], earlier[[0, 1, 3]][:, :3])
 
 
-def test_each_step_follows_from_the_one_before(module):
-    if isinstance(module, RecurrentRollout):
-        pytest.skip("a recurrent net remembers more than the last frames")
-    module.eval()
+def test_the_linear_forecast_is_fed_back_for_more_steps_than_it_gives():
+    dynamics = make("perceptron").dynamics
+    frames = make_windows(missing=False)[:, :, -5:]
+    module = make("perceptron")
+    recorded = torch.ones(4, N_NEURONS, dtype=torch.bool)
+    plan = module.plan(frames, recorded, dynamics, 4)
+    rough, last = roughness(frames), frames[..., -1:]
+    torch.testing.assert_close(plan[..., :2], change_ahead(frames, rough, dynamics))
+    later = torch.cat([frames[..., 2:], last + plan[..., :2]], dim=-1)
+    expected = plan[..., 1:2] + change_ahead(later, rough, dynamics)
+    torch.testing.assert_close(plan[..., 2:], expected)
+
+
+def test_a_part_of_what_a_net_adds_is_carried_to_the_next_step():
+    """A net that always adds as much is ahead of the linear forecast by a geometric sum."""
+    module = make("perceptron", n_members=1).eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+        module.readout.bias.fill_(0.1)
     windows = make_windows(missing=False)
-    if type(getattr(module, "edges", None)).__name__ == "PairEdges":
-        pytest.skip("the graph is inferred once, from the window")
-    # The mean over members is what is given; only a single member feeds back what it gives.
-    module = first_member(module)
-    module_steps = module.forecast(windows, 3)
-    for step in range(3):
-        frame = module.forecast(windows, 1)
-        torch.testing.assert_close(module_steps[:, :, step : step + 1], frame)
-        windows = torch.cat([windows[:, :, 1:], frame], dim=2)
+    frames, recorded = module.standardise(windows, module.dynamics)
+    plan = module.plan(frames, recorded, module.dynamics, 4)
+    last, scale = windows[..., -1:], module.dynamics.scale[:, None]
+    added = (module.forecast(windows, 4) - last) / scale - plan
+    torch.testing.assert_close(
+        added, torch.tensor([0.1, 0.18, 0.244, 0.2952]).double().expand_as(added)
+    )
+    module.reversion = 0.5
+    half = (module.forecast(windows, 4) - last) / scale - plan
+    torch.testing.assert_close(half, added / 2)
 
 
 def first_member(module):
@@ -162,17 +183,17 @@ def test_forecasts_stay_within_the_limit(module):
 def test_neurons_dropped_in_training_tell_the_others_nothing_beside_the_linear_part(kind):
     """With all of them dropped, a change of one neuron reaches another by the coupling alone."""
     module = make(kind, neuron_dropout=1.0, n_inside=0, n_ahead=1).train()
-    module.given_coupling.zero_()
     windows = make_windows(missing=False)
     other = windows.clone()
     other[:, 0] += 1.0
+    coupled = module(other)[0] - module(windows)[0]
+    frames = [module.standardise(part, module.dynamics) for part in (other, windows)]
+    one, two = (module.plan(*part, module.dynamics, 1) for part in frames)
+    torch.testing.assert_close(coupled[:, :, 1:], (one - two)[:, 1:].expand_as(coupled[:, :, 1:]))
+    module.given_coupling.zero_()
     forecast, changed = module(windows)[0], module(other)[0]
     torch.testing.assert_close(forecast[:, :, 1:], changed[:, :, 1:])
     assert not torch.allclose(forecast[:, :, 0], changed[:, :, 0])
-    module.given_coupling.fill_(0.1)
-    coupled = module(other)[0] - module(windows)[0]
-    scale = module.dynamics.scale[0]
-    torch.testing.assert_close(coupled[:, :, 1:], torch.full_like(coupled[:, :, 1:], 0.1 / scale))
 
 
 def test_the_graph_model_agrees_with_a_simple_implementation():
@@ -208,12 +229,13 @@ def test_the_graph_model_agrees_with_a_simple_implementation():
             h + torch.relu(h @ own.weight[0] + own.bias[0, 0] + message)
             for h, message in zip(features, messages)
         ]
+    recorded = torch.ones(2, N_NEURONS, dtype=torch.bool)
+    planned = module.plan(frames, recorded, dynamics, 1)[0, :, 0]
     change = []
     for i, label in enumerate(labels):
-        own = dynamics.own[i] + module.own_shared[0, 0, 0] + row(module.own_identity, label)
+        own = module.own_shared[0, 0, 0] + row(module.own_identity, label)
         read = module.read_shared[0, 0, 0] + row(module.read_identity, label)
-        linear = dynamics.offset[i] + sum(dynamics.coupling[i, j] * lags[j, -1] for j in range(5))
-        change.append(own @ lags[i] + linear + read @ features[i])
+        change.append(own @ lags[i] + planned[i] + read @ features[i])
     expected = (lags[:, -1] + torch.stack(change)) * dynamics.scale + dynamics.mean
     torch.testing.assert_close(module.forecast(windows, 1)[0, :, 0], expected)
 
@@ -248,14 +270,6 @@ def test_levels_beyond_those_of_training_shift_the_forecast_and_nothing_else(mod
     assert not torch.allclose(relative(module, windows), relative(module, beyond))
 
 
-def test_without_reversion_only_changes_within_the_window_count(module):
-    module.eval()
-    windows = make_windows(missing=False)
-    assert not torch.allclose(relative(module, windows), relative(module, windows + 0.3))
-    module.reversion = 0.0
-    torch.testing.assert_close(relative(module, windows), relative(module, windows + 0.3))
-
-
 def test_training_reads_the_level_of_what_comes_before_what_it_forecasts(module):
     module.eval()
     module.reversion = 0.5
@@ -265,20 +279,11 @@ def test_training_reads_the_level_of_what_comes_before_what_it_forecasts(module)
     torch.testing.assert_close(module(windows)[0], module(other)[0])
 
 
-def test_a_part_of_the_distance_from_the_last_frame_is_kept(module):
-    module.eval()
-    windows = make_windows(missing=False)
-    last, whole = windows[:, :, -1:], module.forecast(windows, 4)
-    module.kept = torch.tensor([0.5, 0.25], dtype=torch.float64)
-    kept = torch.tensor([0.5, 0.25, 0.25, 0.25], dtype=torch.float64)
-    torch.testing.assert_close(module.forecast(windows, 4), last + kept * (whole - last))
-
-
 def test_a_frame_beyond_the_limit_is_not_cut_off():
     module = make("perceptron")
-    for parameter in (*module.parameters(), module.given_own, module.given_coupling):
+    given = module.given_own, module.given_shared, module.given_coupling
+    for parameter in (*module.parameters(), *given):
         parameter.detach().zero_()
-    module.given_offset.zero_()
     windows = make_windows(missing=False)
     windows[0, 1, -1] = 1e4
     torch.testing.assert_close(module.forecast(windows, 5), windows[:, :, -1:].expand(-1, -1, 5))
