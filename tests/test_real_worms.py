@@ -74,6 +74,24 @@ def test_forecasts_of_unseen_worms_reach_what_simple_models_are_known_to(real_wo
 
 
 @pytest.mark.slow
+def test_within_a_worm_the_ridge_regression_of_changes_is_ahead_of_copying(real_worms):
+    """First 60 % to train, last 20 % to test, 48 frames of history, 16 ahead, all neurons."""
+    ratios = []
+    for worm in real_worms:
+        train, start = int(0.6 * worm.n_times), int(0.8 * worm.n_times) - 48
+        trace = worm.zscore(until=worm.time[train]).activity.astype(np.float32)
+        first, last = (
+            sliding_windows(part, 48, target="next", horizon=16)
+            for part in (trace[:train], trace[start:])
+        )
+        model = default_models("forecaster", names=["ridge"])["ridge"].fit(first.X, first.y)
+        copied = np.mean((last.X[:, :, -1:] - last.y) ** 2)
+        ratios.append(np.mean((model.forecast(last.X, 16) - last.y) ** 2) / copied)
+    assert max(ratios) < 0.94
+    assert np.mean(ratios) < 0.88
+
+
+@pytest.mark.slow
 def test_the_graph_forecaster_beats_its_rivals_on_an_unseen_worm(real_worms):
     """A small budget on one worm; the table of all worms is in the documentation."""
     prepared = [worm.zscore().average_classes().zscore() for worm in real_worms]
