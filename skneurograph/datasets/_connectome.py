@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, Literal
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skneurograph.data._inputs import InputError, read_names
+from skneurograph.datasets._cells import class_members, in_order, plain_name
 
 __all__ = ["Connectome", "read_connectome"]
 
@@ -73,20 +72,7 @@ class Connectome:
         if kind not in ("any", *_KINDS):
             raise ValueError(f"kind: got {kind!r}; expected 'any', 'chemical' or 'electrical'")
         counts = self.chemical + self.electrical if kind == "any" else getattr(self, kind)
-        names = self._names(neurons)
-        place = {_plain(name): i for i, name in enumerate(self.neurons.tolist()) if name.strip()}
-        found = [i for i, name in enumerate(names) if _plain(name) in place]
-        if not found:
-            given = ", ".join(name for name in names[:5] if name) or "no name"
-            raise ValueError(
-                f"neurons: the table has none of {given}; it has "
-                f"{', '.join(self.neurons[:5])} and others"
-            )
-        rows = [place[_plain(names[i])] for i in found]
-        graph = np.full((len(names), len(names)), np.nan)
-        graph[np.ix_(found, found)] = counts[np.ix_(rows, rows)]
-        np.fill_diagonal(graph, 0.0)
-        return graph
+        return in_order(counts, self.neurons, neurons)
 
     def sum_classes(self, classes: Mapping[str, str]) -> Connectome:
         """Sum the synapses over the members of each class.
@@ -108,29 +94,11 @@ class Connectome:
         ValueError
             If these are no names and classes.
         """
-        if not isinstance(classes, Mapping):
-            raise InputError(
-                "classes", type(classes).__name__, "a mapping from a cell's name to its class"
-            )
-        cells = read_names(list(classes), "classes", literal=True).tolist()
-        labels_of = read_names(list(classes.values()), "classes", literal=True).tolist()
-        known = {_plain(cell): label for cell, label in zip(cells, labels_of) if cell and label}
-        labels = [known.get(_plain(name), name) for name in self.neurons.tolist()]
-        names, place = np.unique(labels, return_inverse=True)
+        names, place = class_members(self.neurons, classes)
         member = np.eye(len(names))[:, place]
         return Connectome(
             names, member @ self.chemical @ member.T, member @ self.electrical @ member.T
         )
-
-    def _names(self, neurons: Iterable[str] | None) -> list[str]:
-        if neurons is None:
-            return self.neurons.tolist()
-        given = [neurons] if isinstance(neurons, (str, bytes)) else neurons
-        # Names of a table are text whatever they spell: a cell may be called None.
-        names = read_names(given, "neurons", literal=True)
-        if names.ndim != 1:
-            raise InputError("neurons", f"shape {names.shape}", "one name per neuron")
-        return names.tolist()
 
 
 def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
@@ -182,11 +150,11 @@ def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
         "numbers of at least 0; others are not counts",
     )
     ends = table[["sender", "receiver"]].to_numpy(dtype=str)
-    names, first = np.unique([_plain(name) for name in ends.ravel()], return_index=True)
+    names, first = np.unique([plain_name(name) for name in ends.ravel()], return_index=True)
     neurons = ends.ravel()[first]
     place = {name: i for i, name in enumerate(names.tolist())}
     senders, receivers = (
-        np.array([place[_plain(n)] for n in column], dtype=int) for column in ends.T
+        np.array([place[plain_name(n)] for n in column], dtype=int) for column in ends.T
     )
     matrices = {}
     for kind in _KINDS:
@@ -226,8 +194,3 @@ def _refuse(wrong: NDArray[np.bool_] | pd.Series, column: pd.Series, expected: s
             f"got {column.name} {given!r} in {where}" if given else f"{where} has no {column.name}"
         )
         raise ValueError(f"path: {problem}; expected {expected}")
-
-
-def _plain(name: str) -> str:
-    """Name without blanks or the zeros before its number: VB02 and VB2 are one cell."""
-    return re.sub(r"(?<=[A-Za-z])0+(?=\d+$)", "", name.strip())
