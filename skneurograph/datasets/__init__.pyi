@@ -3,6 +3,8 @@ from ._connectome import read_connectome as read_connectome
 from ._flows import FlowFields as FlowFields
 from ._flows import make_planar_flows as make_planar_flows
 from ._flows import make_van_der_pol as make_van_der_pol
+from ._functional_atlas import FunctionalAtlas as FunctionalAtlas
+from ._functional_atlas import read_functional_atlas as read_functional_atlas
 from ._physics import InteractingSystems as InteractingSystems
 from ._physics import make_kuramoto as make_kuramoto
 from ._physics import make_springs as make_springs
