@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skneurograph.datasets._cect import PREFIX, read_cect
 from skneurograph.datasets._cells import class_members, in_order, plain_name
 
 __all__ = ["Connectome", "read_connectome"]
@@ -30,11 +31,15 @@ class Connectome:
     chemical, electrical : ndarray of shape (n_neurons, n_neurons)
         Numbers of synapses; entry ``[i, j]`` from sender ``j`` to receiver ``i``. Gap
         junctions have no direction, so ``electrical`` is symmetric.
+    extrasynaptic : ndarray of shape (n_neurons, n_neurons) or None
+        Signalling by monoamines and neuropeptides, from sender to receiver; None if the
+        table is about synapses only.
     """
 
     neurons: NDArray[np.str_]
     chemical: NDArray[np.float64]
     electrical: NDArray[np.float64]
+    extrasynaptic: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -44,7 +49,7 @@ class Connectome:
 
     def graph(
         self,
-        kind: Literal["any", "chemical", "electrical"] = "any",
+        kind: Literal["any", "chemical", "electrical", "extrasynaptic"] = "any",
         *,
         neurons: Iterable[str] | None = None,
     ) -> NDArray[np.float64]:
@@ -52,8 +57,8 @@ class Connectome:
 
         Parameters
         ----------
-        kind : {"any", "chemical", "electrical"}, default="any"
-            ``"any"`` is the sum of both.
+        kind : {"any", "chemical", "electrical", "extrasynaptic"}, default="any"
+            ``"any"`` is the sum of chemical and electrical synapses.
         neurons : str or iterable of str, optional
             Names, such as `Windows.neurons`; by default all. ``VB2`` and ``VB02`` are the
             same cell. ``''``, None and NaN are anonymous neurons.
@@ -67,11 +72,16 @@ class Connectome:
         Raises
         ------
         ValueError
-            If the table has none of these cells, or if what is given are no names.
+            If the table has none of these cells or nothing of this kind, or if what is given
+            are no names.
         """
-        if kind not in ("any", *_KINDS):
-            raise ValueError(f"kind: got {kind!r}; expected 'any', 'chemical' or 'electrical'")
+        if kind not in ("any", *_KINDS, "extrasynaptic"):
+            raise ValueError(
+                f"kind: got {kind!r}; expected 'any', 'chemical', 'electrical' or 'extrasynaptic'"
+            )
         counts = self.chemical + self.electrical if kind == "any" else getattr(self, kind)
+        if counts is None:
+            raise ValueError("kind: the table says nothing of extrasynaptic signalling")
         return in_order(counts, self.neurons, neurons)
 
     def sum_classes(self, classes: Mapping[str, str]) -> Connectome:
@@ -96,8 +106,12 @@ class Connectome:
         """
         names, place = class_members(self.neurons, classes)
         member = np.eye(len(names))[:, place]
+        extrasynaptic = self.extrasynaptic
         return Connectome(
-            names, member @ self.chemical @ member.T, member @ self.electrical @ member.T
+            names,
+            member @ self.chemical @ member.T,
+            member @ self.electrical @ member.T,
+            None if extrasynaptic is None else member @ extrasynaptic @ member.T,
         )
 
 
@@ -106,12 +120,15 @@ def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
 
     Parameters
     ----------
-    path : path or open file
-        A CSV file with the columns ``sender, receiver, kind, n_synapses``, one row for each
-        pair of cells and kind, ``chemical`` or ``electrical``. Rows of the same pair and
-        kind are added up; a gap junction may stand in one or in both directions, and if
-        their counts differ, as 2 and 3, the larger one holds. Blanks around entries do not
-        count. ``NA``, ``nan`` and ``None`` are names as any other.
+    path : path, open file or name
+        ``"cect:White_whole"`` is a table of the C. elegans Connectome Toolbox, by the name of
+        its reader (``pip install skneurograph[cect]``): wiring, monoamines and neuropeptides,
+        of which a kind that a table lacks is 0. Otherwise a CSV file with the columns
+        ``sender, receiver, kind, n_synapses``, one row for each pair of cells and kind,
+        ``chemical`` or ``electrical``. Rows of the same pair and kind are added up; a gap
+        junction may stand in one or in both directions, and if their counts differ, as 2 and
+        3, the larger one holds. Blanks around entries do not count. ``NA``, ``nan`` and
+        ``None`` are names as any other.
 
     Returns
     -------
@@ -121,9 +138,11 @@ def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
 
     Raises
     ------
+    ImportError
+        If a name is given, and the toolbox is not installed.
     ValueError
         If the file is not such a table, or an entry is missing or unfit. The message says
-        which, and in which row.
+        which, and in which row. If the toolbox has no table of this name.
 
     Examples
     --------
@@ -138,6 +157,8 @@ def read_connectome(path: str | os.PathLike[str] | IO[str]) -> Connectome:
            [ 0.,  0., nan],
            [nan, nan,  0.]])
     """
+    if isinstance(path, str) and path.startswith(PREFIX):
+        return Connectome(*read_cect(path.removeprefix(PREFIX)))
     table = _read_table(path)
     kinds = table["kind"].to_numpy()
     counts = pd.to_numeric(table["n_synapses"], errors="coerce").to_numpy(dtype=float)

@@ -1,4 +1,5 @@
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -218,3 +219,79 @@ def test_published_tables_hold_the_neurons_of_real_worms(name, request):
     # The thermo- and olfactory neurons speak to AIY, not AIY to them.
     graph = connectome.graph("chemical", neurons=["AWCL", "AIYL"])
     assert graph[1, 0] >= 10 > graph[0, 1]
+
+
+@pytest.fixture
+def toolbox(tmp_path, monkeypatch):
+    """A package that reads like the Connectome Toolbox, senders as rows."""
+    folder = tmp_path / "cect" / "readers"
+    folder.mkdir(parents=True)
+    (tmp_path / "cect" / "__init__.py").touch()
+    (folder / "__init__.py").touch()
+    (tmp_path / "cect" / "Neurotransmitters.py").write_text(
+        "KINDS = {'GABA': 'Chemical', 'Glutamate': 'Chemical', 'Generic_GJ': 'GapJunction',\n"
+        "         'Dopamine': 'Extrasynaptic', 'Contact': 'Contact'}\n"
+        "get_syn_type_from_synclass = KINDS.__getitem__\n"
+    )
+    reader = (
+        "from types import SimpleNamespace\n"
+        "import numpy as np\n"
+        "def get_instance(from_cache=False):\n"
+        "    print('cect >>>')\n"
+        "    if from_cache:\n"
+        "        raise FileNotFoundError\n"
+        "    return SimpleNamespace(nodes=['AVAL', 'AVAR', 'VB2'], connections={\n"
+    )
+    one = "np.array([[0, 0, {0}], [0, 0, 0], [0, 0, 0]])"
+    tables = {
+        "Synapses": {"GABA": 2, "Glutamate": 3, "Generic_GJ": 1},
+        "Monoamines": {"Dopamine": 4},
+        "Contacts": {"Contact": 1},
+    }
+    for name, classes in tables.items():
+        rows = "".join(f"        {key!r}: {one.format(n)},\n" for key, n in classes.items())
+        (folder / f"{name}.py").write_text(f"{reader}{rows}    }})\n")
+    (folder / "Shared.py").touch()
+    for name in [name for name in sys.modules if name.split(".")[0] == "cect"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in [name for name in sys.modules if name.split(".")[0] == "cect"]:
+        del sys.modules[name]
+
+
+def test_a_table_of_the_toolbox_is_read_by_name(toolbox, capsys):
+    connectome = read_connectome("cect:Synapses")
+    names = ["VB02", "AVAL"]
+    assert connectome.graph("chemical", neurons=names).tolist() == [[0, 5], [0, 0]]
+    assert connectome.graph("electrical", neurons=names).tolist() == [[0, 1], [1, 0]]
+    with pytest.raises(ValueError, match="nothing of extrasynaptic"):
+        connectome.graph("extrasynaptic")
+    assert not capsys.readouterr().out
+
+
+def test_monoamines_and_peptides_are_no_synapses(toolbox):
+    connectome = read_connectome("cect:Monoamines")
+    assert connectome.graph("extrasynaptic", neurons=["VB2", "AVAL"]).tolist() == [[0, 4], [0, 0]]
+    assert not connectome.graph("any").any()
+    merged = connectome.sum_classes({"AVAL": "AVA", "AVAR": "AVA"})
+    assert merged.graph("extrasynaptic", neurons=["VB2", "AVA"]).tolist() == [[0, 4], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Gaps", r"no table 'Gaps'; expected one of Contacts, Monoamines, Shared, Synapses"),
+        ("Shared", "no table 'Shared'"),
+        ("Contacts", "a table of kind 'Contact'; expected synapses"),
+    ],
+)
+def test_what_the_toolbox_has_no_wiring_of_is_refused(toolbox, name, message):
+    with pytest.raises(ValueError, match=f"^path: .*{message}"):
+        read_connectome(f"cect:{name}")
+
+
+def test_without_the_toolbox_its_names_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cect", None)
+    with pytest.raises(ImportError, match=r"pip install skneurograph\[cect\]"):
+        read_connectome("cect:White_whole")
