@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from skneurograph.metrics import edge_auroc, edge_average_precision, edge_permutation_null
-from skneurograph.metrics._edges import _rewired
+from skneurograph.metrics._rewiring import rewired_graphs
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_rewired_graphs_keep_every_degree_and_move_most_edges(truth, symmetric):
         edges = edges & (np.random.default_rng(3).random(edges.shape) < 0.4)
         edges = edges | edges.T
     valid[4, 7] = valid[7, 4] = False
-    rewired = list(_rewired(edges, valid, 20, np.random.default_rng(0)))
+    rewired = list(rewired_graphs(edges, valid, 20, np.random.default_rng(0)))
     assert len(rewired) == 20
     for graph in rewired:
         np.testing.assert_array_equal(graph.sum(axis=0), edges.sum(axis=0))
@@ -73,7 +73,7 @@ def test_twice_as_many_swaps_do_not_change_the_null_of_a_dense_graph(symmetric):
     valid = ~np.eye(40, dtype=bool)
     edges &= valid
     shared = [
-        [(graph & edges).sum() for graph in _rewired(edges, valid, 100, rng, swaps)]
+        [(graph & edges).sum() for graph in rewired_graphs(edges, valid, 100, rng, swaps)]
         for swaps in (10, 20)
     ]
     error = np.hypot(*(np.std(one) / np.sqrt(len(one)) for one in shared))
@@ -83,7 +83,7 @@ def test_twice_as_many_swaps_do_not_change_the_null_of_a_dense_graph(symmetric):
 def test_a_graph_without_a_possible_swap_is_its_own_null():
     star = np.zeros((12, 12), dtype=bool)
     star[0, 1:] = star[1:, 0] = True
-    for graph in _rewired(star, ~np.eye(12, dtype=bool), 3, np.random.default_rng(0)):
+    for graph in rewired_graphs(star, ~np.eye(12, dtype=bool), 3, np.random.default_rng(0)):
         np.testing.assert_array_equal(graph, star)
 
 
