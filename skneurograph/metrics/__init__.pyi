@@ -5,6 +5,7 @@ from ._distributions import distribution_distances as distribution_distances
 from ._edges import EdgeNull as EdgeNull
 from ._edges import edge_auroc as edge_auroc
 from ._edges import edge_average_precision as edge_average_precision
+from ._edges import edge_direction_auroc as edge_direction_auroc
 from ._edges import edge_permutation_null as edge_permutation_null
 from ._forecast import masked_mean_squared_error as masked_mean_squared_error
 from ._forecast import masked_r2_score as masked_r2_score

@@ -1,4 +1,4 @@
-"""Scores of an inferred graph against the true one: AUROC, average precision, null."""
+"""Scores of an inferred graph against the true one: edges, their direction, null."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from sklearn.utils import check_random_state
 from skneurograph.data._inputs import unmasked
 from skneurograph.metrics._rewiring import rewired_graphs
 
-__all__ = ["EdgeNull", "edge_auroc", "edge_average_precision", "edge_permutation_null"]
+__all__ = [
+    "EdgeNull",
+    "edge_auroc",
+    "edge_average_precision",
+    "edge_direction_auroc",
+    "edge_permutation_null",
+]
+
+# Relative difference of strengths that counts as none.
+_ROUNDING = 1e-9
 
 Metric = Callable[[NDArray[np.bool_], NDArray[np.float64]], float]
 _METRICS: dict[str, Metric] = {"auroc": roc_auc_score, "average_precision": average_precision_score}
@@ -82,6 +91,50 @@ def edge_average_precision(
     return _score("average_precision", *_pairs(true_graph, graph, absolute))
 
 
+def edge_direction_auroc(
+    true_graph: ArrayLike, graph: ArrayLike, *, absolute: bool = True
+) -> float:
+    """Compute the area under the ROC curve (AUROC) of telling the direction of edges.
+
+    Only pairs count that are connected in one direction and known to be unconnected in the
+    other; both their directions are ranked by the asymmetry ``graph[i, j] - graph[j, i]``.
+
+    Parameters
+    ----------
+    true_graph, graph : array-like of shape (n_neurons, n_neurons)
+        As for `edge_auroc`.
+    absolute : bool, default=True
+        Take the asymmetry of the size of the strength, whatever its sign.
+
+    Returns
+    -------
+    float
+        0.5 for a symmetric graph. A graph that merely knows which neurons send and which
+        receive is above that: see `edge_permutation_null` with ``metric="direction"``.
+
+    Raises
+    ------
+    ValueError
+        If the graphs do not fit, as for `edge_auroc`, or if no pair is connected in one
+        direction alone.
+
+    Examples
+    --------
+    >>> from skneurograph.metrics import edge_direction_auroc
+    >>> truth = [[0, 1, 1], [0, 0, 1], [1, 0, 0]]
+    >>> edge_direction_auroc(truth, [[0, 0.9, 0.3], [0.2, 0, 0.5], [0.3, 0.6, 0]])
+    0.75
+    """
+    connected, strength, valid = _pairs(true_graph, graph, absolute)
+    one_way = valid & valid.T & (connected != connected.T)
+    if not one_way.any():
+        raise ValueError(
+            "true_graph: no pair is connected in one direction and unconnected in the other; "
+            "there is no direction to tell"
+        )
+    return _direction_auroc(connected, strength, valid)
+
+
 @dataclass(frozen=True)
 class EdgeNull:
     """Score of a graph, with the null scores of rewired graphs of the same degrees.
@@ -121,7 +174,8 @@ def edge_permutation_null(
     true_graph: ArrayLike,
     graph: ArrayLike,
     *,
-    metric: Literal["auroc", "average_precision"] | Metric = "auroc",
+    metric: Literal["auroc", "average_precision", "direction"] | Metric = "auroc",
+    strata: ArrayLike | None = None,
     n_permutations: int = 500,
     absolute: bool = True,
     random_state: int | np.random.RandomState | None = None,
@@ -136,8 +190,13 @@ def edge_permutation_null(
     ----------
     true_graph, graph : array-like of shape (n_neurons, n_neurons)
         As for `edge_auroc`. A symmetric true graph stays symmetric.
-    metric : {"auroc", "average_precision"} or callable, default="auroc"
-        A callable takes which pairs are connected and their strengths.
+    metric : {"auroc", "average_precision", "direction"} or callable, default="auroc"
+        ``"direction"`` is `edge_direction_auroc`. A callable takes which pairs are connected
+        and their strengths.
+    strata : array-like of shape (n_neurons, n_neurons), optional
+        Kind of each pair, such as a bin of its distance (``numpy.digitize(distances, bins)``)
+        or whether it is left and right of one class. Rewired graphs then also keep how many
+        edges there are of each kind. NaN is a kind of its own.
     n_permutations : int, default=500
         Number of rewired graphs.
     absolute : bool, default=True
@@ -153,7 +212,7 @@ def edge_permutation_null(
     Raises
     ------
     ValueError
-        If the graphs do not fit, as for `edge_auroc`.
+        If the graphs do not fit, as for the metric, or if the strata do not.
 
     Notes
     -----
@@ -162,7 +221,9 @@ def edge_permutation_null(
     in either graph stay where they are. Swaps go on until there were 10 for each edge on the
     average, but no longer than 200 tries for each; where more than half of the pairs are
     connected, the same swaps are made with the unconnected ones, which are fewer. Where no
-    swap is possible, as in a star, all rewired graphs are the true one.
+    swap is possible, as in a star, all rewired graphs are the true one. With strata, a swap
+    must leave the two kinds as they were, so the more kinds there are, the fewer swaps are
+    possible and the closer rewired graphs stay to the true one.
 
     References
     ----------
@@ -181,18 +242,24 @@ def edge_permutation_null(
     """
     if isinstance(n_permutations, bool) or n_permutations < 1:
         raise ValueError(f"n_permutations: got {n_permutations!r}; expected a positive integer")
-    if not callable(metric) and metric not in _METRICS:
+    if not callable(metric) and metric not in (*_METRICS, "direction"):
         raise ValueError(
-            f"metric: got {metric!r}; expected 'auroc', 'average_precision' or a callable"
+            f"metric: got {metric!r}; expected 'auroc', 'average_precision', 'direction' or a "
+            "callable"
         )
     connected, strength, valid = _pairs(true_graph, graph, absolute)
+    kinds = None if strata is None else _kinds(strata, valid.shape)
     # A generator of our own: random_state=None must not advance numpy's global one.
     seed = None if random_state is None else check_random_state(random_state).randint(2**31 - 1)
-    score = _score(metric, connected, strength, valid)
-    score_null = _scorer(metric, strength[valid])
+    if metric == "direction":
+        score = edge_direction_auroc(true_graph, graph, absolute=absolute)
+    else:
+        score = _score(metric, connected, strength, valid)
+    score_null = _scorer(metric, strength, valid)
+    rng = np.random.default_rng(seed)
     null = [
-        score_null(rewired[valid])
-        for rewired in rewired_graphs(connected, valid, n_permutations, np.random.default_rng(seed))
+        score_null(rewired)
+        for rewired in rewired_graphs(connected, valid, n_permutations, rng, kinds=kinds)
     ]
     return EdgeNull(score, np.array(null))
 
@@ -233,7 +300,38 @@ def _score(
     return float(function(connected[valid], strength[valid]))
 
 
+def _kinds(strata: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Give each kind of pair an integer."""
+    given = np.asarray(strata)
+    if given.shape != shape:
+        raise ValueError(f"strata: got shape {given.shape}; expected {shape} as true_graph")
+    return np.unique(given, return_inverse=True)[1].reshape(shape)
+
+
+def _direction_auroc(
+    connected: NDArray[np.bool_], strength: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> float:
+    """Score the asymmetry of pairs that are connected one way; 0.5 if there are none."""
+    one_way = valid & valid.T & (connected != connected.T)
+    if not one_way.any():
+        return 0.5
+    # A symmetric graph has no direction, though its halves may differ by rounding.
+    same = np.isclose(strength, strength.T, rtol=_ROUNDING, atol=0)
+    asymmetry = np.where(same, 0, strength - strength.T)
+    return float(roc_auc_score(connected[one_way], asymmetry[one_way]))
+
+
 def _scorer(
+    metric: str | Metric, strength: NDArray[np.float64], valid: NDArray[np.bool_]
+) -> Callable[[NDArray[np.bool_]], float]:
+    """Return a function that scores many true graphs against one inferred graph."""
+    if metric == "direction":
+        return lambda connected: _direction_auroc(connected, strength, valid)
+    score = _sorted_scorer(metric, strength[valid])
+    return lambda connected: score(connected[valid])
+
+
+def _sorted_scorer(
     metric: str | Metric, strength: NDArray[np.float64]
 ) -> Callable[[NDArray[np.bool_]], float]:
     """Return a function that scores many truths against strengths that are sorted once."""

@@ -22,15 +22,21 @@ def rewired_graphs(
     n_graphs: int,
     rng: np.random.Generator,
     swaps_per_edge: int = _SWAPS_PER_EDGE,
+    *,
+    kinds: NDArray[np.intp] | None = None,
 ) -> Iterator[NDArray[np.bool_]]:
-    """Graphs with the degrees of one, by chains of swaps that run side by side."""
+    """Graphs with the degrees of one, by chains of swaps that run side by side.
+
+    With ``kinds`` of pairs, they also have as many edges of each kind.
+    """
     edges = connected & valid
     # To swap edges is to swap the gaps between them; of a dense graph, few tries hit gaps.
     dense = 2 * edges.sum() > valid.sum()
     edges = valid & ~connected if dense else edges
     size = max(1, _CHAIN_ENTRIES // edges.size)
     for first in range(0, n_graphs, size):
-        for moved in _chains(edges, valid, min(size, n_graphs - first), rng, swaps_per_edge):
+        n_chains = min(size, n_graphs - first)
+        for moved in _chains(edges, valid, n_chains, rng, swaps_per_edge, kinds):
             yield np.where(valid, ~moved if dense else moved, connected)
 
 
@@ -40,9 +46,11 @@ def _chains(
     n_chains: int,
     rng: np.random.Generator,
     swaps_per_edge: int,
+    kinds: NDArray[np.intp] | None,
 ) -> NDArray[np.bool_]:
     """Swap the edges of several copies of a graph, each in its own way."""
-    symmetric = bool((edges == edges.T).all() and (valid == valid.T).all())
+    matrices = [edges, valid] if kinds is None else [edges, valid, kinds]
+    symmetric = all(bool((matrix == matrix.T).all()) for matrix in matrices)
     start_receivers, start_senders = np.nonzero(np.triu(edges) if symmetric else edges)
     n_edges = len(start_receivers)
     chain = np.arange(n_chains)
@@ -60,7 +68,10 @@ def _chains(
                 # An edge without direction may be read either way.
                 turn = rng.random(n_chains) < 0.5
                 c, d = np.where(turn, d, c), np.where(turn, c, d)
-            k = np.flatnonzero(~(taken[chain, d, a] | taken[chain, b, c]))
+            free = ~(taken[chain, d, a] | taken[chain, b, c])
+            if kinds is not None:
+                free &= _same_kinds(kinds[b, a], kinds[d, c], kinds[d, a], kinds[b, c])
+            k = np.flatnonzero(free)
             if len(k) == 0:
                 continue
             a, b, c, d, one, other = a[k], b[k], c[k], d[k], one[k], other[k]
@@ -75,3 +86,11 @@ def _chains(
         if to_do <= 0:
             break
     return taken & valid
+
+
+def _same_kinds(
+    one: NDArray[np.intp], other: NDArray[np.intp], new: NDArray[np.intp], newer: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Whether two new edges are of the kinds of the two that they replace, in any order."""
+    same: NDArray[np.bool_] = ((new == one) & (newer == other)) | ((new == other) & (newer == one))
+    return same

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from skneurograph.metrics import edge_auroc, edge_average_precision, edge_permutation_null
+from skneurograph.metrics import (
+    edge_auroc,
+    edge_average_precision,
+    edge_direction_auroc,
+    edge_permutation_null,
+)
 from skneurograph.metrics._rewiring import rewired_graphs
 
 
@@ -161,3 +166,87 @@ def test_masked_pairs_do_not_count(truth):
     absent = edge_auroc(np.where(hidden, np.nan, truth), graph)
     assert edge_auroc(np.ma.array(truth, mask=hidden), graph) == absent != edge_auroc(truth, graph)
     assert edge_auroc(truth, np.ma.array(graph, mask=hidden)) == absent
+
+
+def test_direction_is_scored_on_pairs_that_are_connected_one_way(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    labels, asymmetry = [], []
+    for i in range(25):
+        for j in range(25):
+            if (truth[i, j] > 0) != (truth[j, i] > 0):
+                labels.append(truth[i, j] > 0)
+                asymmetry.append(abs(graph[i, j]) - abs(graph[j, i]))
+    assert edge_direction_auroc(truth, graph) == roc_auc_score(labels, asymmetry)
+    symmetric = graph + graph.T
+    rounding = 1 + 1e-15 * np.random.default_rng(2).normal(size=truth.shape)
+    assert edge_direction_auroc(truth, symmetric * rounding) == 0.5
+    flipped = edge_direction_auroc(truth, graph.T)
+    assert flipped == pytest.approx(1 - edge_direction_auroc(truth, graph))
+    assert edge_direction_auroc(truth, truth + 0.0) == 1
+
+
+def test_a_direction_needs_both_directions_known(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    half = np.where(np.triu(np.ones_like(truth, dtype=bool)), truth, np.nan)
+    half[1, 0], half[0, 1] = 1, 0
+    assert edge_direction_auroc(half, graph) == float(abs(graph[1, 0]) > abs(graph[0, 1]))
+    with pytest.raises(ValueError, match="no direction to tell"):
+        edge_direction_auroc(truth + truth.T, graph)
+
+
+def test_a_graph_that_knows_who_sends_tells_directions_no_better_than_the_null():
+    rng = np.random.default_rng(0)
+    sends, receives = rng.uniform(0, 0.9, size=(2, 40))
+    truth = rng.random((40, 40)) < sends[None, :] * receives[:, None]
+    np.fill_diagonal(truth, 0)
+    graph = truth.sum(axis=0)[None, :] * truth.sum(axis=1)[:, None] * 1.0
+    by_degree, by_pair = (
+        edge_permutation_null(truth, g, metric="direction", n_permutations=40, random_state=0)
+        for g in (graph, graph + 200.0 * truth)
+    )
+    assert by_degree.score == edge_direction_auroc(truth, graph)
+    assert by_degree.score > 0.7
+    assert abs(by_degree.score - by_degree.mean) < 4 * by_degree.sd
+    assert by_pair.score > by_pair.mean + 4 * by_pair.sd
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_strata_keep_how_many_edges_there_are_of_each_kind(truth, symmetric):
+    rng = np.random.default_rng(4)
+    edges = truth[:16, :16] > 0
+    kinds = rng.integers(2, size=edges.shape)
+    if symmetric:
+        edges, kinds = edges | edges.T, np.triu(kinds, 1) + np.triu(kinds, 1).T
+    valid = ~np.eye(16, dtype=bool)
+    rewired = list(rewired_graphs(edges, valid, 10, rng, kinds=kinds))
+    for graph in rewired:
+        np.testing.assert_array_equal(graph.sum(axis=0), edges.sum(axis=0))
+        np.testing.assert_array_equal(graph.sum(axis=1), edges.sum(axis=1))
+        np.testing.assert_array_equal(np.bincount(kinds[graph]), np.bincount(kinds[edges]))
+        assert (graph & edges).sum() < 0.85 * edges.sum()
+        assert not symmetric or (graph == graph.T).all()
+
+
+def test_a_graph_that_knows_only_distance_is_above_a_null_of_degrees_but_not_of_distance():
+    rng = np.random.default_rng(0)
+    place = rng.random(30)
+    distance = np.abs(place[:, None] - place)
+    truth = (rng.random((30, 30)) < 0.4 * np.exp(-4 * distance)) & ~np.eye(30, dtype=bool)
+    strata = np.digitize(distance, np.linspace(0, 1, 7))
+    options = {"n_permutations": 30, "absolute": False, "random_state": 0}
+    degrees = edge_permutation_null(truth, -distance, **options)
+    both = edge_permutation_null(truth, -distance, strata=strata, **options)
+    assert degrees.score == both.score
+    assert degrees.score > degrees.mean + 4 * degrees.sd
+    assert abs(both.score - both.mean) < 0.03 < degrees.score - degrees.mean
+
+
+def test_one_stratum_is_none_and_strata_that_do_not_fit_are_refused(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)
+    options = {"n_permutations": 5, "random_state": 0}
+    without = edge_permutation_null(truth, graph, **options)
+    unknown = np.full(truth.shape, np.nan)
+    one = edge_permutation_null(truth, graph, strata=unknown, **options)
+    np.testing.assert_array_equal(one.null_scores, without.null_scores)
+    with pytest.raises(ValueError, match=r"strata: got shape \(25,\); expected \(25, 25\)"):
+        edge_permutation_null(truth, graph, strata=np.zeros(25))
