@@ -11,11 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from skneurograph.base._device import resolve_device
 from skneurograph.base._memory import require_memory
+from skneurograph.base._prior_graph import by_identity, check_prior_graph
 from skneurograph.base._validation import check_identities
 from skneurograph.data._lazy import LazyWindows, cut_windows
 from skneurograph.nn import GraphDecoder, MissingNeurons
 
 __all__ = ["GraphNet"]
+
+EdgeModel = Literal["identity", "bilinear", "mlp", "uniform", "fixed"]
 
 # The mean graph is taken over at most this many training windows, evenly spaced, and over
 # fewer where one graph has many entries.
@@ -32,6 +35,7 @@ class GraphNet:
     n_rounds: int
     edge_model: Any
     edge_activation: Any
+    prior_graph: Any
     pooling: Any
     n_members: int
     hidden_size: int
@@ -54,7 +58,7 @@ class GraphNet:
         n_graphs = self.n_members
         what, remedy = "a graph", ""
         identities = check_identities(self.identities, n_neurons)
-        if self._edge_model(identities) != "identity":
+        if self._edge_model(identities) in ("bilinear", "mlp"):
             n_windows = min(self.batch_size, len(windows))
             n_graphs *= n_windows
             what = f"a graph of each of {n_windows} windows"
@@ -92,13 +96,33 @@ class GraphNet:
             neuron_dropout=neuron_dropout,
             missing=missing,
             n_inferring=n_inferring,
+            prior=self._prior(labels),
         )
 
-    def _edge_model(self, labels: NDArray[np.intp]) -> Literal["identity", "bilinear", "mlp"]:
+    def _edge_model(self, labels: NDArray[np.intp]) -> EdgeModel:
         if self.edge_model != "auto":
-            chosen: Literal["identity", "bilinear", "mlp"] = self.edge_model
+            chosen: EdgeModel = self.edge_model
             return chosen
         return "identity" if (labels >= 0).any() else "bilinear"
+
+    def _prior(self, labels: NDArray[np.intp]) -> torch.Tensor | None:
+        """Return the given graph over the identities that training holds; None without one."""
+        if self.prior_graph is None:
+            if self.edge_model == "fixed":
+                raise ValueError("edge_model='fixed' needs a graph; give prior_graph")
+            return None
+        if self.edge_model == "uniform" or not self.n_rounds:
+            which = "edge_model='uniform'" if self.n_rounds else "n_rounds=0"
+            raise ValueError(f"prior_graph: given, but {which} does not use it; give None")
+        names = getattr(self, "feature_names_in_", None)
+        graph = check_prior_graph(self.prior_graph, self.n_features_in_, names)
+        weights = by_identity(graph, labels)
+        if not np.nansum(weights):
+            raise ValueError(
+                "prior_graph: has no edge between neurons with an identity that are recorded in "
+                "training (identities='none' gives none an identity)"
+            )
+        return torch.from_numpy(weights)
 
     def _keep_graph(self, windows: NDArray | LazyWindows) -> None:
         """Set ``graph_`` to the mean graph of training windows; none without message passing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skneurograph.base._described import Entry
 
@@ -120,19 +120,34 @@ GRAPH_NET = {
         [Interval(Integral, 0, None, closed="left")],
     ),
     "edge_model": Entry(
-        '{"auto", "identity", "bilinear", "mlp"}',
+        '{"auto", "identity", "bilinear", "mlp", "uniform", "fixed"}',
         """What the graph is inferred from. ``"identity"``: a score learned for each pair of
         identities, one graph for all windows, restricted to the recorded neurons.
         ``"bilinear"`` and ``"mlp"``: the encodings of the pair in each window (at its end,
         for forecasts), by a bilinear form or by a network with one hidden layer as in Wang
         et al. and NRI [2]_, computed without a feature vector per pair. ``"auto"`` is
-        ``"identity"`` where neurons carry identities, else ``"bilinear"``.""",
-        [StrOptions({"auto", "identity", "bilinear", "mlp"})],
+        ``"identity"`` where neurons carry identities, else ``"bilinear"``. Two are not
+        inferred: ``"uniform"`` gives each recorded sender the same weight, ``"fixed"`` takes
+        ``prior_graph`` as it is, each receiver's weights divided by their sum over its
+        recorded senders.""",
+        [StrOptions({"auto", "identity", "bilinear", "mlp", "uniform", "fixed"})],
     ),
     "edge_activation": Entry(
         '{"softmax", "sigmoid"}',
         "Softmax over the senders of a receiver, or an independent gate for each edge.",
         [StrOptions({"softmax", "sigmoid"})],
+    ),
+    "prior_graph": Entry(
+        "array-like of shape (n_neurons, n_neurons), DataFrame, Connectome or None",
+        """What is known of the graph: entry ``[i, j]`` is the weight, at least 0, from sender
+        ``j`` to receiver ``i``; NaN where nothing is known. Its logarithm is added to the
+        scores of edges, times a factor that starts at one and is learned, so training starts
+        near it and may leave it (see ``edge_model`` for a graph that stays as it is). An array
+        is in the order of the neurons of ``X``; a DataFrame (receivers as rows) and what has a
+        method ``graph(neurons=...)``, such as a `Connectome`, are joined with the names of the
+        neurons if ``X`` has them. Columns that share an identity share the mean; anonymous
+        neurons have none.""",
+        [None, "array-like", HasMethods(["graph"])],
     ),
     "pooling": Entry(
         '{"mean", "attention", "concat"}',

@@ -130,8 +130,9 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
         hidden_size: int = 32,
         n_rounds: int = 1,
-        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
+        edge_model: Literal["auto", "identity", "bilinear", "mlp", "uniform", "fixed"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        prior_graph: Any = None,
         pooling: Literal["mean", "attention", "concat"] = "mean",
         time_constant: float | None = 6.0,
         n_members: int = 4,
@@ -156,6 +157,7 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         self.n_rounds = n_rounds
         self.edge_model = edge_model
         self.edge_activation = edge_activation
+        self.prior_graph = prior_graph
         self.pooling = pooling
         self.time_constant = time_constant
         self.n_members = n_members
@@ -227,8 +229,9 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         identities: Literal["all", "none"] | Sequence[int] | NDArray[np.integer] = "all",
         hidden_size: int = 32,
         n_rounds: int = 1,
-        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
+        edge_model: Literal["auto", "identity", "bilinear", "mlp", "uniform", "fixed"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        prior_graph: Any = None,
         pooling: Literal["mean", "attention", "concat"] = "mean",
         time_constant: float | None = 6.0,
         n_members: int = 4,
@@ -251,6 +254,7 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         self.n_rounds = n_rounds
         self.edge_model = edge_model
         self.edge_activation = edge_activation
+        self.prior_graph = prior_graph
         self.pooling = pooling
         self.time_constant = time_constant
         self.n_members = n_members

@@ -101,8 +101,9 @@ class GraphForecaster(GraphNet, NetForecaster):
         n_lags: int = 12,
         hidden_size: int = 32,
         n_rounds: int = 1,
-        edge_model: Literal["auto", "identity", "bilinear", "mlp"] = "auto",
+        edge_model: Literal["auto", "identity", "bilinear", "mlp", "uniform", "fixed"] = "auto",
         edge_activation: Literal["softmax", "sigmoid"] = "softmax",
+        prior_graph: Any = None,
         pooling: Literal["mean", "attention", "concat"] = "mean",
         horizon: int = 9,
         allow_drift: bool = True,
@@ -126,6 +127,7 @@ class GraphForecaster(GraphNet, NetForecaster):
         self.n_rounds = n_rounds
         self.edge_model = edge_model
         self.edge_activation = edge_activation
+        self.prior_graph = prior_graph
         self.pooling = pooling
         self.horizon = horizon
         self.allow_drift = allow_drift
@@ -166,6 +168,7 @@ class GraphForecaster(GraphNet, NetForecaster):
             n_inside=n_inside,
             n_ahead=n_ahead,
             neuron_dropout=self.neuron_dropout,
+            prior=self._prior(labels),
         )
 
     def _build_plain(self, n_outputs: int) -> nn.Module:

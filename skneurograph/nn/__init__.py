@@ -1,6 +1,13 @@
 """PyTorch modules, independent of scikit-learn."""
 
-from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph
+from skneurograph.nn._edges import (
+    DenseGraph,
+    EdgePrior,
+    FixedEdges,
+    IdentityEdges,
+    PairEdges,
+    SharedGraph,
+)
 from skneurograph.nn._flow import ContrastiveFlow, FlowEncoder, TimeGrid
 from skneurograph.nn._graph_decoder import GraphDecoder
 from skneurograph.nn._graph_rollout import SILENT, GraphRollout
@@ -32,7 +39,9 @@ __all__ = [
     "SILENT",
     "ContrastiveFlow",
     "DenseGraph",
+    "EdgePrior",
     "FactorizedMessages",
+    "FixedEdges",
     "FlowEncoder",
     "GraphDecoder",
     "GraphRollout",

@@ -12,7 +12,18 @@ from torch.nn import functional as F
 from skneurograph.nn._layers import MemberLinear, identity_table, look_up
 from skneurograph.nn._pairwise import pair_scores
 
-__all__ = ["DenseGraph", "IdentityEdges", "PairEdges", "SharedGraph", "make_edges"]
+__all__ = [
+    "DenseGraph",
+    "EdgePrior",
+    "FixedEdges",
+    "IdentityEdges",
+    "PairEdges",
+    "SharedGraph",
+    "make_edges",
+]
+
+# Part of the mean prior weight that every pair gets, so that none is ruled out.
+_PRIOR_FLOOR = 0.1
 
 
 class DenseGraph:
@@ -138,6 +149,67 @@ class SharedGraph:
         return weights * self.scale[..., None]
 
 
+class EdgePrior(nn.Module):
+    """Add what is known of each pair of identities to the scores of its edge.
+
+    ``c * log((w_ij + f) / (1 + f))`` for weights ``w`` whose mean is one and a small ``f``,
+    so that with scores of zero a softmax gives each sender a weight in proportion to
+    ``w_ij + f``. The factor ``c`` starts at one and is learned by each member. Pairs of which
+    nothing is known are neither favoured nor disfavoured.
+
+    Parameters
+    ----------
+    n_members : int
+    weights : Tensor of shape (n_identities + 1, n_identities + 1)
+        Non-negative; entry ``[i, j]`` from sender ``j`` to receiver ``i``; NaN for pairs of
+        which nothing is known. Row and column 0 belong to anonymous neurons.
+    """
+
+    logits: Tensor
+
+    def __init__(self, n_members: int, weights: Tensor) -> None:
+        super().__init__()
+        relative = weights / weights.nanmean()
+        logits = torch.log((relative + _PRIOR_FLOOR) / (1 + _PRIOR_FLOOR)).nan_to_num(nan=0.0)
+        self.register_buffer("logits", logits)
+        self.scale = nn.Parameter(torch.ones(n_members, 1, 1))
+
+    def forward(self, identities: Tensor) -> Tensor:
+        """Return what is added to the scores, (n_members, n_receivers, n_senders)."""
+        return self.scale * _of_pairs(self.logits, identities)
+
+
+class FixedEdges(nn.Module):
+    """A given graph over identities, the same for all windows and organisms.
+
+    Each receiver distributes unit weight over its recorded senders, in proportion to the
+    given weights; one without such senders receives nothing.
+
+    Parameters
+    ----------
+    n_members : int
+    weights : Tensor of shape (n_identities + 1, n_identities + 1)
+        As in `EdgePrior`; NaN is no edge.
+    """
+
+    weights: Tensor
+
+    def __init__(self, n_members: int, weights: Tensor) -> None:
+        super().__init__()
+        self.n_members = n_members
+        weights = weights.nan_to_num(nan=0.0)
+        largest = weights.amax(dim=1, keepdim=True)
+        self.register_buffer("weights", weights / torch.where(largest > 0, largest, 1))
+
+    def forward(self, encodings: Tensor, recorded: Tensor, identities: Tensor) -> SharedGraph:
+        """Return the graph; see `PairEdges`, but the encodings are not used."""
+        affinity = _of_pairs(self.weights, identities).masked_fill(_diagonal(encodings), 0)
+        affinity = affinity.expand(self.n_members, -1, -1)
+        weight = recorded.to(affinity.dtype)
+        norm = weight @ affinity.transpose(-1, -2)
+        return SharedGraph(affinity, weight, torch.where(norm > 0, norm, 1))
+
+
 class PairEdges(nn.Module):
     """Infer a graph for each window from the encodings of its neurons.
 
@@ -150,6 +222,8 @@ class PairEdges(nn.Module):
     activation : {"softmax", "sigmoid"}
         ``"softmax"`` makes each receiver distribute unit weight over its senders;
         ``"sigmoid"`` gates each edge by itself, divided by the number of senders.
+    prior : EdgePrior, optional
+        Added to the scores.
     """
 
     def __init__(
@@ -158,9 +232,11 @@ class PairEdges(nn.Module):
         n_features: int,
         kind: Literal["bilinear", "mlp"],
         activation: Literal["softmax", "sigmoid"],
+        prior: EdgePrior | None = None,
     ) -> None:
         super().__init__()
         self.activation = activation
+        self.prior = prior
         self.receiver = MemberLinear(n_members, n_features, n_features)
         self.sender = MemberLinear(n_members, n_features, n_features, bias=False)
         self.score: MemberLinear | None = None
@@ -177,7 +253,7 @@ class PairEdges(nn.Module):
         encodings : Tensor of shape (n_members, n_windows, n_neurons, n_features)
         recorded : bool Tensor of shape (n_members or 1, n_windows, n_neurons)
         identities : int Tensor of shape (n_neurons,)
-            Not used: the encodings know them.
+            Used by the prior alone: the encodings know them.
         """
         receivers, senders = self.receiver(encodings), self.sender(encodings)
         if self.score is None:
@@ -185,6 +261,8 @@ class PairEdges(nn.Module):
         else:
             members = zip(receivers, senders, self.score.weight)
             scores = torch.stack([pair_scores(p, q, w[:, 0]) for p, q, w in members])
+        if self.prior is not None:
+            scores = scores + self.prior(identities)[:, None]
         itself = _diagonal(encodings)
         if self.activation == "sigmoid":
             allowed = recorded[..., None, :] & ~itself
@@ -214,6 +292,8 @@ class IdentityEdges(nn.Module):
         As in `PairEdges`.
     rank : int, default=8
         Length of queries and keys, which bounds the rank of the scores.
+    prior : EdgePrior, optional
+        Added to the scores.
     """
 
     def __init__(
@@ -222,15 +302,19 @@ class IdentityEdges(nn.Module):
         n_identities: int,
         activation: Literal["softmax", "sigmoid"],
         rank: int = 8,
+        prior: EdgePrior | None = None,
     ) -> None:
         super().__init__()
         self.activation = activation
+        self.prior = prior
         self.table = identity_table(n_members, n_identities, 2 * rank, std=0.5)
 
     def forward(self, encodings: Tensor, recorded: Tensor, identities: Tensor) -> SharedGraph:
         """Infer the graph; see `PairEdges`, but the encodings are not used."""
         queries, keys = look_up(self.table, identities).chunk(2, dim=-1)
         scores = queries @ keys.transpose(-1, -2) / math.sqrt(keys.shape[-1])
+        if self.prior is not None:
+            scores = scores + self.prior(identities)
         itself = _diagonal(encodings)
         weight = recorded.to(scores.dtype)
         if self.activation == "sigmoid":
@@ -249,14 +333,29 @@ def _diagonal(encodings: Tensor) -> Tensor:
     return torch.eye(encodings.shape[-2], dtype=torch.bool, device=encodings.device)
 
 
+def _of_pairs(table: Tensor, identities: Tensor) -> Tensor:
+    """Take the entry of each pair of neurons from a table whose row 0 is for anonymous ones."""
+    rows = identities + 1
+    return table[rows[:, None], rows[None, :]]
+
+
 def make_edges(
     n_members: int,
     n_identities: int,
     hidden_size: int,
-    edge_model: Literal["identity", "bilinear", "mlp"],
+    edge_model: Literal["identity", "bilinear", "mlp", "uniform", "fixed"],
     edge_activation: Literal["softmax", "sigmoid"],
-) -> IdentityEdges | PairEdges:
-    """Make the module that infers edges, from identities or from encodings of pairs."""
+    prior: Tensor | None = None,
+) -> IdentityEdges | PairEdges | FixedEdges:
+    """Make the module that gives edges: learned over identities or from encodings, or given.
+
+    ``prior`` is that of `EdgePrior`, or with ``"fixed"`` the graph itself.
+    """
+    if edge_model == "uniform" or edge_model == "fixed":
+        n_rows = n_identities + 1
+        weights = torch.ones(n_rows, n_rows) if prior is None else prior
+        return FixedEdges(n_members, weights)
+    known = None if prior is None else EdgePrior(n_members, prior)
     if edge_model == "identity":
-        return IdentityEdges(n_members, n_identities, edge_activation)
-    return PairEdges(n_members, hidden_size, edge_model, edge_activation)
+        return IdentityEdges(n_members, n_identities, edge_activation, prior=known)
+    return PairEdges(n_members, hidden_size, edge_model, edge_activation, known)

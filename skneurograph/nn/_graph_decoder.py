@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph, make_edges
+from skneurograph.nn._edges import (
+    DenseGraph,
+    FixedEdges,
+    IdentityEdges,
+    PairEdges,
+    SharedGraph,
+    make_edges,
+)
 from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -43,8 +50,8 @@ class GraphDecoder(nn.Module):
         Features of a neuron.
     n_rounds : int
         Rounds of message passing over the one inferred graph.
-    edge_model : {"identity", "bilinear", "mlp"}
-        See `IdentityEdges` and `PairEdges`.
+    edge_model : {"identity", "bilinear", "mlp", "uniform", "fixed"}
+        See `IdentityEdges`, `PairEdges` and `FixedEdges`.
     edge_activation : {"softmax", "sigmoid"}
         See `PairEdges`.
     pooling : {"mean", "attention", "concat"}
@@ -55,6 +62,8 @@ class GraphDecoder(nn.Module):
         Expects missing neurons from recorded ones, for the last ``n_inferring`` members. The
         others leave them out.
     n_inferring : int, default=0
+    prior : Tensor of shape (n_identities + 1, n_identities + 1), optional
+        See `make_edges`.
     """
 
     identities: Tensor
@@ -71,13 +80,14 @@ class GraphDecoder(nn.Module):
         time_constant: float | None,
         hidden_size: int,
         n_rounds: int,
-        edge_model: Literal["identity", "bilinear", "mlp"],
+        edge_model: Literal["identity", "bilinear", "mlp", "uniform", "fixed"],
         edge_activation: Literal["softmax", "sigmoid"],
         pooling: Literal["mean", "attention", "concat"],
         dropout: float,
         neuron_dropout: float,
         missing: MissingNeurons | None = None,
         n_inferring: int = 0,
+        prior: Tensor | None = None,
     ) -> None:
         super().__init__()
         n_identities = int(identities.max()) + 1
@@ -89,10 +99,10 @@ class GraphDecoder(nn.Module):
         )
         self.encoder = MemberLinear(n_members, n_times, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
-        self.edges: IdentityEdges | PairEdges | None = None
+        self.edges: IdentityEdges | PairEdges | FixedEdges | None = None
         if n_rounds:
             self.edges = make_edges(
-                n_members, n_identities, hidden_size, edge_model, edge_activation
+                n_members, n_identities, hidden_size, edge_model, edge_activation, prior
             )
         self.own = nn.ModuleList(
             MemberLinear(n_members, hidden_size, hidden_size) for _ in range(n_rounds)

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skneurograph.nn._edges import DenseGraph, IdentityEdges, PairEdges, SharedGraph, make_edges
+from skneurograph.nn._edges import (
+    DenseGraph,
+    FixedEdges,
+    IdentityEdges,
+    PairEdges,
+    SharedGraph,
+    make_edges,
+)
 from skneurograph.nn._layers import (
     IdentityEmbedding,
     MemberLinear,
@@ -50,7 +57,7 @@ class GraphRollout(RolloutModel):
 
     Parameters
     ----------
-    hidden_size, n_rounds, edge_model, edge_activation
+    hidden_size, n_rounds, edge_model, edge_activation, prior
         See `GraphDecoder`.
     dropout : float
         Probability of dropping a feature of a neuron before the readout, in training.
@@ -66,13 +73,14 @@ class GraphRollout(RolloutModel):
         *,
         hidden_size: int,
         n_rounds: int,
-        edge_model: Literal["identity", "bilinear", "mlp"],
+        edge_model: Literal["identity", "bilinear", "mlp", "uniform", "fixed"],
         edge_activation: Literal["softmax", "sigmoid"],
         dropout: float,
         n_lags: int,
         n_inside: int,
         n_ahead: int,
         neuron_dropout: float,
+        prior: Tensor | None = None,
     ) -> None:
         super().__init__(
             n_members,
@@ -88,10 +96,10 @@ class GraphRollout(RolloutModel):
         self.own_identity = identity_table(n_members, n_identities, self.n_lags, std=0.0)
         self.encoder = MemberLinear(n_members, self.n_lags, hidden_size)
         self.identity = IdentityEmbedding(n_members, n_identities, hidden_size)
-        self.edges: IdentityEdges | PairEdges | None = None
+        self.edges: IdentityEdges | PairEdges | FixedEdges | None = None
         if n_rounds:
             self.edges = make_edges(
-                n_members, n_identities, hidden_size, edge_model, edge_activation
+                n_members, n_identities, hidden_size, edge_model, edge_activation, prior
             )
         self.own = nn.ModuleList(
             MemberLinear(n_members, hidden_size, hidden_size) for _ in range(n_rounds)
@@ -121,7 +129,7 @@ class GraphRollout(RolloutModel):
         if self.edges is None:
             return state
         # A graph over identities does not look at the encodings.
-        encodings = lags if isinstance(self.edges, IdentityEdges) else self._encode(state)
+        encodings = self._encode(state) if isinstance(self.edges, PairEdges) else lags
         return state._replace(graph=self.edges(encodings.transpose(1, 2), senders, identities))
 
     def change(self, state: _State) -> Tensor:

@@ -24,6 +24,25 @@ OPTIONS = list(
 )
 
 
+# Edges with a prior, and edges that are given.
+WITH_PRIOR = [
+    ("identity", "softmax"),
+    ("identity", "sigmoid"),
+    ("bilinear", "softmax"),
+    ("mlp", "sigmoid"),
+    ("fixed", "softmax"),
+]
+
+
+def make_prior(n_identities=4):
+    """Weights of pairs of identities: some zero, some unknown, row 0 for anonymous neurons."""
+    prior = torch.rand(n_identities + 1, n_identities + 1, dtype=torch.float64)
+    prior[1, 3] = prior[2, 1] = 0
+    prior[3, 2] = torch.nan
+    prior[0] = prior[:, 0] = torch.nan
+    return prior
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     with torch.random.fork_rng():
@@ -123,7 +142,13 @@ def test_gradients_of_the_recurrent_decoder_match_finite_differences(cell, proje
     assert torch.autograd.gradcheck(output, values, eps=1e-6, atol=1e-5)
 
 
-def naive_decoder(module, windows, edge_model, activation, pooling):
+def naive_prior(prior, scale, receiver, sender):
+    """What a prior adds to the score of a pair; identities as in the decoder."""
+    weight = prior[receiver + 1, sender + 1] / prior[~prior.isnan()].mean()
+    return torch.tensor(0.0) if weight.isnan() else scale * torch.log((weight + 0.1) / 1.1)
+
+
+def naive_decoder(module, windows, edge_model, activation, pooling, prior=None):
     """Decode with loops over members, windows and recorded neurons only."""
     outputs = torch.zeros(module.n_members, len(windows), 2, dtype=windows.dtype)
     for m, w in itertools.product(range(module.n_members), range(len(windows))):
@@ -143,9 +168,13 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
             senders = [j for j in recorded if j != i]
             scores = []
             for j in senders:
+                a, b = int(module.identities[i]), int(module.identities[j])
+                if edge_model in ("fixed", "uniform"):
+                    weight = torch.ones(()) if prior is None else prior[a + 1, b + 1].nan_to_num()
+                    scores.append(weight.double().log())
+                    continue
                 if edge_model == "identity":
                     table = module.edges.table[m]
-                    a, b = int(module.identities[i]), int(module.identities[j])
                     query = table[a + 1].chunk(2)[0] if a >= 0 else torch.zeros(8)
                     key = table[b + 1].chunk(2)[1] if b >= 0 else torch.zeros(8)
                     scores.append((query.double() * key.double()).sum() / 8**0.5)
@@ -159,6 +188,12 @@ def naive_decoder(module, windows, edge_model, activation, pooling):
             if not senders:
                 continue
             scores = torch.stack(scores)
+            if edge_model in ("fixed", "uniform") and (scores == -torch.inf).all():
+                continue
+            if prior is not None and edge_model != "fixed":
+                pairs = [(int(module.identities[i]), int(module.identities[j])) for j in senders]
+                scale = module.edges.prior.scale[m, 0, 0]
+                scores = scores + torch.stack([naive_prior(prior, scale, *p) for p in pairs])
             gates = (
                 torch.softmax(scores, 0)
                 if activation == "softmax"
@@ -206,6 +241,52 @@ def test_decoder_agrees_with_loops_over_recorded_neurons(edge_model, activation,
     with torch.no_grad():
         expected = naive_decoder(module, windows, edge_model, activation, pooling)
         torch.testing.assert_close(module(windows), expected)
+
+
+@pytest.mark.parametrize(("edge_model", "activation"), [*WITH_PRIOR, ("uniform", "softmax")])
+def test_a_decoder_with_a_prior_agrees_with_loops_over_recorded_neurons(edge_model, activation):
+    prior = None if edge_model == "uniform" else make_prior()
+    module = make_decoder([0, 1, 2, -1, -1, 3], edge_model, activation, prior=prior)
+    if edge_model not in ("fixed", "uniform"):
+        torch.nn.init.uniform_(module.edges.prior.scale, 0.5, 2)
+    windows = make_windows(missing=((0, 1), (2, 5), *((3, i) for i in range(5))))
+    with torch.no_grad():
+        expected = naive_decoder(module, windows, edge_model, activation, "mean", prior)
+        torch.testing.assert_close(module(windows), expected)
+
+
+@pytest.mark.parametrize(("edge_model", "activation"), WITH_PRIOR)
+def test_gradients_with_a_prior_match_finite_differences(edge_model, activation):
+    module = make_decoder(
+        [0, 1, 2, -1, 3], edge_model, activation, n_members=1, n_rounds=1, prior=make_prior()
+    )
+    windows = make_windows(n_windows=2, n_neurons=5, missing=((0, 1),))
+    names, values = zip(*module.named_parameters())
+    assert ("edges.prior.scale" in names) == (edge_model != "fixed")
+
+    def output(*parameters):
+        return torch.func.functional_call(module, dict(zip(names, parameters)), (windows,))
+
+    assert torch.autograd.gradcheck(output, values, eps=1e-6, atol=1e-5, fast_mode=True)
+
+
+@pytest.mark.parametrize(("edge_model", "activation"), WITH_PRIOR)
+def test_a_prior_follows_identities_into_another_order(edge_model, activation):
+    identities = torch.tensor([0, 1, 2, -1, -1, 3])
+    module = make_decoder(identities, edge_model, activation, prior=make_prior())
+    windows = make_windows()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    torch.testing.assert_close(module(windows[:, order], identities[order]), module(windows))
+
+
+def test_without_scores_a_softmax_gives_senders_weight_in_proportion_to_the_prior():
+    prior = make_prior(5)
+    module = make_decoder(range(5), prior=prior)
+    torch.nn.init.zeros_(module.edges.table)
+    windows = make_windows(n_neurons=5, missing=())
+    weights = (prior / prior[~prior.isnan()].mean() + 0.1).nan_to_num(nan=1.1)[1:, 1:]
+    expected = weights.fill_diagonal_(0) / weights.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(module.infer_graph(windows)[0], expected)
 
 
 @pytest.mark.parametrize(("edge_model", "activation", "pooling"), OPTIONS)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from skneurograph.nn import (
+    FixedEdges,
     GraphRollout,
     NeuronDynamics,
     PerceptronRollout,
@@ -17,7 +18,8 @@ from skneurograph.nn._edges import DenseGraph, SharedGraph
 from skneurograph.nn._layers import MemberLinear
 
 N_NEURONS, N_TIMES, N_LAGS, N_DIRECT = 5, 7, 3, 2
-KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid"]
+KINDS = ["perceptron", "lstm", "gru", "identity", "bilinear", "mlp", "sigmoid", "prior", "fixed"]
+EDGES = {"sigmoid": "identity", "prior": "identity"}
 
 
 def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropout=0.0, seed=0):
@@ -52,8 +54,9 @@ def make(kind, *, n_members=2, n_inside=2, n_ahead=2, neuron_dropout=0.0, dropou
             dynamics,
             50.0,
             n_rounds=2,
-            edge_model="identity" if kind == "sigmoid" else kind,
+            edge_model=EDGES.get(kind, kind),
             edge_activation="sigmoid" if kind == "sigmoid" else "softmax",
+            prior=torch.arange(16.0).reshape(4, 4) if kind in ("prior", "fixed") else None,
             **shared,
         )
     with torch.no_grad():
@@ -139,11 +142,18 @@ def test_a_part_of_what_a_net_adds_is_carried_to_the_next_step():
     torch.testing.assert_close(half, added / 2)
 
 
+def kind_of_edges(edges):
+    if isinstance(edges, FixedEdges):
+        return "fixed"
+    kind = "identity" if edges.prior is None else "prior"
+    return "sigmoid" if edges.activation == "sigmoid" else kind
+
+
 def first_member(module):
     kinds = {"PerceptronRollout": "perceptron", "GraphRollout": "identity"}
     kind = kinds[type(module).__name__]
-    if kind == "identity" and module.edges.activation == "sigmoid":
-        kind = "sigmoid"
+    if kind == "identity":
+        kind = kind_of_edges(module.edges)
     alone = make(kind, n_members=1)
     with torch.no_grad():
         for mine, theirs in zip(alone.parameters(), module.parameters()):
