@@ -214,6 +214,11 @@ def edge_permutation_null(
     ValueError
         If the graphs do not fit, as for the metric, or if the strata do not.
 
+    Warns
+    -----
+    UserWarning
+        If the strata leave so few swaps that the rewired graphs are close to the true one.
+
     Notes
     -----
     Two edges, from a to b and from c to d, become edges from a to d and from c to b unless

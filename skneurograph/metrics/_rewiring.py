@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from skneurograph.data._warnings import warn
+
 __all__ = ["rewired_graphs"]
 
 # Rewired graphs are made side by side, as many as fit in this many entries.
@@ -14,6 +16,8 @@ _CHAIN_ENTRIES = 50_000_000
 # Each edge takes part in about twice as many swaps, if so many tries are enough.
 _SWAPS_PER_EDGE = 10
 _TRIES_PER_EDGE = 200
+# With fewer for each edge, kinds of pairs leave a graph much as it was.
+_FEW_SWAPS = 2.0
 
 
 def rewired_graphs(
@@ -85,6 +89,12 @@ def _chains(
             to_do -= len(k)
         if to_do <= 0:
             break
+    n_swaps = swaps_per_edge - to_do / (n_edges * n_chains)
+    if kinds is not None and n_swaps < _FEW_SWAPS:
+        warn(
+            f"strata: only {n_swaps:.1f} swaps for each edge were possible, so the rewired graphs "
+            "are close to the true one and their scores to its score; use fewer kinds of pairs"
+        )
     return taken & valid
 
 

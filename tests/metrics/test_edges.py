@@ -250,3 +250,11 @@ def test_one_stratum_is_none_and_strata_that_do_not_fit_are_refused(truth):
     np.testing.assert_array_equal(one.null_scores, without.null_scores)
     with pytest.raises(ValueError, match=r"strata: got shape \(25,\); expected \(25, 25\)"):
         edge_permutation_null(truth, graph, strata=np.zeros(25))
+
+
+def test_strata_that_leave_no_swap_are_warned_of(truth):
+    graph = np.random.default_rng(1).normal(size=truth.shape)[:10, :10]
+    strata = np.arange(100).reshape(10, 10)
+    with pytest.warns(UserWarning, match=r"strata: only 0\.0 swaps .* use fewer kinds"):
+        null = edge_permutation_null(truth[:10, :10], graph, strata=strata, n_permutations=3)
+    assert (null.null_scores == null.score).all()
