@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any, Literal, Self
 
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skneurograph import decoding, forecasting
@@ -70,7 +70,8 @@ def default_models(
     names : sequence of str, optional
         Which models, in which order. By default all: ``chance``, ``logistic`` (or
         ``ridge``) on the flattened window, ``pca-logistic`` (``pca-ridge``) on the window
-        of 10 principal components, ``mlp``, ``recurrent``, ``graph``; of forecasters
+        of 10 principal components, ``mlp``, ``recurrent``, ``graph``, the baselines with
+        missing neurons inferred (`preprocessing.NeuronImputer`); of forecasters
         ``persistence``, ``ar`` (each neuron by itself), ``var``, ``ridge``, ``mlp``,
         ``recurrent``, ``graph``.
     neurons : iterable of str, optional
@@ -102,15 +103,12 @@ def default_models(
         # Anonymous columns hold other cells in every animal.
         named = [name != "" for name in names_of_neurons]
         graph_parameters["identities"] = [i if known else -1 for i, known in enumerate(named)]
-    baseline = partial(
-        make_baseline,
-        neurons=names_of_neurons or None,
-        imputer=NeuronImputer(identities=graph_parameters.get("identities", "all")),
-    )
+    imputer = NeuronImputer(identities=graph_parameters.get("identities", "all"))
+    neurons = names_of_neurons or None
     if kind == "classifier":
-        models = _classifiers(baseline, graph_parameters)
+        models = _classifiers(neurons, imputer, graph_parameters)
     elif kind == "regressor":
-        models = _regressors(baseline, graph_parameters)
+        models = _regressors(neurons, imputer, graph_parameters)
     elif kind == "forecaster":
         models = _forecasters(graph_parameters)
     else:
@@ -140,25 +138,33 @@ _PERCEPTRON: dict[str, Any] = {"hidden_layer_sizes": (64,), "alpha": 10.0}
 
 
 # Penalties of the linear models were chosen by leave-one-worm-out, in favour of the baselines.
-def _classifiers(baseline: Callable[..., Pipeline], graph_parameters: dict[str, Any]) -> _Models:
+def _classifiers(
+    neurons: list[str] | None, imputer: NeuronImputer, graph_parameters: dict[str, Any]
+) -> _Models:
+    baseline = partial(make_baseline, neurons=neurons, imputer=imputer)
     linear = {"class_weight": "balanced", "max_iter": 3000}
     return {
         "chance": lambda: DummyClassifier(strategy="prior"),
         "logistic": lambda: baseline(LogisticRegression(C=1e-3, **linear)),
         "pca-logistic": lambda: baseline(LogisticRegression(C=1e-2, **linear), n_components=10),
         "mlp": lambda: baseline(_BalancedMLPClassifier(**_PERCEPTRON)),
-        "recurrent": lambda: decoding.RecurrentClassifier(class_weight="balanced"),
+        "recurrent": lambda: make_pipeline(
+            clone(imputer), decoding.RecurrentClassifier(class_weight="balanced")
+        ),
         "graph": lambda: decoding.GraphClassifier(class_weight="balanced", **graph_parameters),
     }
 
 
-def _regressors(baseline: Callable[..., Pipeline], graph_parameters: dict[str, Any]) -> _Models:
+def _regressors(
+    neurons: list[str] | None, imputer: NeuronImputer, graph_parameters: dict[str, Any]
+) -> _Models:
+    baseline = partial(make_baseline, neurons=neurons, imputer=imputer)
     return {
         "chance": lambda: DummyRegressor(strategy="mean"),
         "ridge": lambda: baseline(Ridge(alpha=1e4)),
         "pca-ridge": lambda: baseline(Ridge(alpha=1e3), n_components=10),
         "mlp": lambda: baseline(MLPRegressor(**_PERCEPTRON)),
-        "recurrent": lambda: decoding.RecurrentRegressor(),
+        "recurrent": lambda: make_pipeline(clone(imputer), decoding.RecurrentRegressor()),
         "graph": lambda: decoding.GraphRegressor(**graph_parameters),
     }
 
