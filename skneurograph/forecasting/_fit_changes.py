@@ -109,7 +109,7 @@ class ChangeFit(NamedTuple):
     couples: bool
 
     def fit(self, examples: Examples, reversion: float) -> Changes:
-        """Fit with that part of the level of a window; see `Reversion`."""
+        """Fit so that forecasts return from that part of the level of a window."""
         parts = Parts(self, examples)
         if reversion in (0, 1):
             return self.fit_parts(parts, reads_level=bool(reversion))
