@@ -26,11 +26,13 @@ class Part(NamedTuple):
     y : ndarray of shape (n_windows, ...)
     weight : ndarray of float64, shape (n_windows,)
         Above zero.
+    organisms : ndarray of shape (n_windows,) or None
     """
 
     windows: NDArray | LazyWindows
     y: NDArray
     weight: NDArray[np.float64]
+    organisms: NDArray | None = None
 
 
 class TrainingSplit(NamedTuple):
@@ -92,11 +94,19 @@ class TrainingSplit(NamedTuple):
             organisms = None if organisms is None else organisms[counted]
         hold_out_seed, seed = draw_seeds(estimator.random_state, 2)
         if estimator.patience is None:
-            train, held_out = Part(windows, y, weight), None
+            train, held_out = Part(windows, y, weight, organisms), None
         else:
             rng, fraction = np.random.default_rng(hold_out_seed), estimator.validation_fraction
             rows = hold_out(len(y), organisms, fraction, n_frames, rng)
-            train, held_out = (Part(windows[some], y[some], weight[some]) for some in rows)
+            train, held_out = (
+                Part(
+                    windows[some],
+                    y[some],
+                    weight[some],
+                    None if organisms is None else organisms[some],
+                )
+                for some in rows
+            )
         return cls(train, held_out, recorded_columns(train.windows), seed, y)
 
     def encoded(

@@ -57,7 +57,8 @@ class _GraphDecoder(GraphNet, Decoder):
         self._correlations: Correlations | None = None
         if self._n_inferring:
             usable = identities.labels >= 0
-            learnt = learn_correlations(split.train.windows, None, usable)
+            train = split.train
+            learnt = learn_correlations(train.windows, train.organisms, usable)
             self._correlations = learnt.correlations.of(identities.first_columns)
         return identities
 

@@ -95,7 +95,7 @@ class NetForecaster(ForecasterPart, NetEstimator, ABC):
         """Train rollouts, which start from a linear forecast."""
         for name in ("y_mean_", "y_scale_", "_target"):
             self.__dict__.pop(name, None)
-        windows, following, weight = split.train
+        windows, following, weight = split.train[:3]
         following = following.reshape(*following.shape[:2], -1)
         anonymous = self._columns.anonymous
         self._scaler = FrameScaler(windows, weight, anonymous, following)

@@ -475,8 +475,9 @@ def test_a_graph_classifier_infers_as_the_imputer_does(missing_neurons):
     y = np.where(X[:, :3, -1].mean(axis=1) > 0, "forward", "reversal")
     X[:40, 0] = np.nan
     X[40:80, 5] = np.nan
-    model = GraphClassifier(missing_neurons=missing_neurons, **SMALL).fit(X, y)
-    filled = NeuronImputer().fit(X).transform(X)
+    groups = np.repeat(["one", "two", "three"], 40)
+    model = GraphClassifier(missing_neurons=missing_neurons, **SMALL).fit(X, y, groups=groups)
+    filled = NeuronImputer().fit(X, groups=groups).transform(X)
     module = model.net_.module_.eval()
     found, of_filled = (
         torch.softmax(module(torch.tensor(Z)), dim=-1).detach().numpy() for Z in (X, filled)
