@@ -43,7 +43,7 @@ def test_nets_refuse_graphs_that_do_not_fit(model, monkeypatch):
     monkeypatch.setattr("skneurograph.base._memory.available_memory", lambda: 3_000_000)
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(8, 200, 3)).astype("f4"), np.arange(8) % 2
-    with pytest.raises(MemoryError, match=r"a graph for each of 3 members, with 200 x 200 pairs"):
+    with pytest.raises(MemoryError, match=r"a graph for each of 4 members, with 200 x 200 pairs"):
         model(max_epochs=1).fit(X, y)
     with pytest.raises(MemoryError, match=r"each of 8 windows.*edge_model='identity'.*batch_size"):
         model(max_epochs=1, edge_model="bilinear").fit(X, y)
