@@ -149,7 +149,7 @@ class FunctionalAtlas:
 def read_functional_atlas(
     path: str | os.PathLike[str], *, strain: Literal["wild-type", "unc-31"] = "wild-type"
 ) -> FunctionalAtlas:
-    """Read the signal propagation atlas of *C. elegans* (Randi et al. 2023).
+    """Read a functional atlas, such as that of Randi et al. (2023).
 
     Parameters
     ----------
