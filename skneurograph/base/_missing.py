@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skneurograph.base._units import power_of_two
-from skneurograph.data._lazy import LazyWindows, chunks_of_windows
+from skneurograph.data._lazy import CHUNK_ELEMENTS, LazyWindows, cut_windows
 
 __all__ = ["Correlations", "Learnt", "learn_correlations"]
 
@@ -181,11 +181,15 @@ def _frames(windows: NDArray | LazyWindows) -> tuple[_Array, NDArray[np.intp]]:
     chosen = np.linspace(0, n_windows * n_times - 1, n_frames).astype(np.intp)
     window, frame = np.divmod(chosen, n_times)
     frames = np.empty((n_frames, n_neurons))
-    for rows, part in chunks_of_windows(windows):
-        here = slice(*np.searchsorted(window, [rows.start, rows.stop]))
-        found = part[window[here] - rows.start, :, frame[here]].astype(np.float64)
-        missing = np.isnan(part).any(axis=2)[window[here] - rows.start]
-        frames[here] = np.where(missing, np.nan, found)
+    # Of very many windows only those are cut of which a frame was chosen.
+    read, place = np.unique(window, return_inverse=True)
+    size = max(1, CHUNK_ELEMENTS // (n_neurons * n_times))
+    for start in range(0, len(read), size):
+        part = cut_windows(windows, read[start : start + size], None)
+        here = slice(*np.searchsorted(place, [start, start + len(part)]))
+        rows = place[here] - start
+        missing = np.isnan(part).any(axis=2)[rows]
+        frames[here] = np.where(missing, np.nan, part[rows, :, frame[here]])
     return frames, window
 
 

@@ -188,9 +188,21 @@ def test_splitters_cut_no_window(long_windows, cut_sizes):
 
 
 def test_training_on_lazy_windows_cuts_a_batch_at_a_time(long_windows, cut_sizes):
-    quick_classifier(batch_size=16, n_rounds=0).fit(long_windows.X, long_windows.y)
+    model = quick_classifier(batch_size=16, n_rounds=0, missing_neurons="masked")
+    model.fit(long_windows.X, long_windows.y)
     assert sum(cut_sizes) >= len(long_windows)
     assert max(cut_sizes) <= 16
+
+
+def test_what_neurons_tell_of_each_other_is_learnt_from_some_windows_at_a_time(
+    long_windows, cut_sizes, monkeypatch
+):
+    monkeypatch.setattr("skneurograph.base._missing.CHUNK_ELEMENTS", 12 * 30)
+    monkeypatch.setattr("skneurograph.base._missing._FRAMES", 200)
+    model = quick_classifier(batch_size=16).fit(long_windows.X, long_windows.y)
+    assert max(cut_sizes[:7]) == 30
+    assert sum(cut_sizes[:7]) == 200
+    assert model.net_.module_.missing is not None
 
 
 def test_an_estimator_learns_the_same_from_lazy_windows(long_windows):
