@@ -78,7 +78,7 @@ def test_twice_as_many_swaps_do_not_change_the_null_of_a_dense_graph(symmetric):
     valid = ~np.eye(40, dtype=bool)
     edges &= valid
     shared = [
-        [(graph & edges).sum() for graph in rewired_graphs(edges, valid, 100, rng, swaps)]
+        [(graph & edges).sum() for graph in rewired_graphs(edges, valid, 40, rng, swaps)]
         for swaps in (10, 20)
     ]
     error = np.hypot(*(np.std(one) / np.sqrt(len(one)) for one in shared))
@@ -94,12 +94,12 @@ def test_a_graph_without_a_possible_swap_is_its_own_null():
 
 def test_a_graph_that_knows_nothing_scores_like_the_null(truth):
     scores = []
-    for seed in range(10):
+    for seed in range(8):
         graph = np.random.default_rng(seed).normal(size=truth.shape)
-        null = edge_permutation_null(truth, graph, n_permutations=100, random_state=0)
+        null = edge_permutation_null(truth, graph, n_permutations=40, random_state=0)
         assert abs(null.mean - 0.5) < 0.05
         scores.append((null.score - null.mean) / null.sd)
-        assert 1 / 101 <= null.p_value <= 1
+        assert 1 / 41 <= null.p_value <= 1
     assert abs(np.mean(scores)) < 1.5
 
 
