@@ -19,8 +19,8 @@ from sklearn.utils.metaestimators import _safe_split
 from skneurograph.base._interrupt import noticing_interrupts
 from skneurograph.model_selection._folds import Fold
 from skneurograph.model_selection._groups import (
+    fit_with_groups,
     groups_supplied,
-    let_searches_score_by_groups,
     takes_groups,
 )
 
@@ -139,13 +139,7 @@ def _fit(
     model = clone(estimator)
     model.set_params(**dict.fromkeys(_seed_names(model), seed))
     X_train, y_train = _safe_split(model, X, y, train)
-    given: dict[str, Any] = {}
-    if groups is not None and takes_groups(model, "fit"):
-        given["groups"] = groups[train]
-        let_searches_score_by_groups(model)
-    # Routing changes what meta-estimators do, so it is on only for those who need it.
-    with config_context(enable_metadata_routing=bool(given)):
-        return model.fit(X_train, y_train, **given)
+    return fit_with_groups(model, X_train, y_train, None if groups is None else groups[train])
 
 
 def _score(

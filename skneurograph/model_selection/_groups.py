@@ -22,8 +22,8 @@ from skneurograph.data._inputs import read_groups
 
 __all__ = [
     "GroupScorer",
+    "fit_with_groups",
     "groups_supplied",
-    "let_searches_score_by_groups",
     "takes_groups",
 ]
 
@@ -118,6 +118,19 @@ def takes_groups(consumer: Any, method: str) -> bool:
             return bool(get_routing_for_object(consumer).consumes(method, {"groups"}))
         except NotImplementedError:  # some meta-estimators route nothing
             return False
+
+
+def fit_with_groups(
+    model: BaseEstimator, X: Any, y: NDArray, groups: NDArray | None
+) -> BaseEstimator:
+    """Fit a model, with groups if it asks for them, or anything inside it."""
+    given: dict[str, Any] = {}
+    if groups is not None and takes_groups(model, "fit"):
+        given["groups"] = groups
+        let_searches_score_by_groups(model)
+    # Routing changes what meta-estimators do, so it is on only for those who need it.
+    with config_context(enable_metadata_routing=bool(given)):
+        return model.fit(X, y, **given)
 
 
 @contextmanager
