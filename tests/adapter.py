@@ -9,7 +9,7 @@ import inspect
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _num_samples, check_is_fitted, validate_data
 
 
 def fold(table, n_times):
@@ -25,11 +25,13 @@ def fold(table, n_times):
 def apart(estimator, X):
     """Arguments by which each window is a sequence of its own, where windows form sequences.
 
-    TAVRNN is the one exception to "a window does not depend on the others": a row of a
-    table, or one of shuffled windows, then follows none. See
-    tests/embedding/test_tavrnn.py for what holds of windows in sequence.
+    TAVRNN and AdaptedClassifier are the exceptions to "a window does not depend on the
+    others": a row of a table, or one of shuffled windows, then follows none, and is an
+    organism of its own. See tests/embedding/test_tavrnn.py and
+    tests/model_selection/test_adapted.py for what holds of several windows.
     """
-    return {"groups": np.arange(len(X))} if type(estimator).__name__ == "TAVRNN" else {}
+    depends = type(estimator).__name__ in ("TAVRNN", "AdaptedClassifier")
+    return {"groups": np.arange(_num_samples(X))} if depends else {}
 
 
 class _Folded:
@@ -102,6 +104,20 @@ def folded(estimator, n_times=4):
         namespace["_n_times"] = n_times
         # Pickle finds the class by its name in this module.
         globals()[name] = type(name, (_Folded, *bases, BaseEstimator), namespace)
+    return globals()[name](**clone(estimator).get_params(deep=False))
+
+
+def row_by_row(estimator):
+    """A copy of an estimator that predicts each row of a table apart."""
+    estimator_class = type(estimator)
+    name = estimator_class.__name__
+    if name not in globals():
+
+        def predict_proba(self, X, groups=None):
+            return estimator_class.predict_proba(self, X, **apart(self, X))
+
+        namespace = {"predict_proba": predict_proba, "__module__": __name__}
+        globals()[name] = type(name, (estimator_class,), namespace)
     return globals()[name](**clone(estimator).get_params(deep=False))
 
 

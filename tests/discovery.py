@@ -7,7 +7,7 @@ import pkgutil
 from sklearn.base import BaseEstimator
 
 import skneurograph
-from tests.adapter import folded
+from tests.adapter import apart, folded, row_by_row
 
 CHEAP = {"n_members": 1, "max_epochs": 24, "hidden_size": 16}
 # Rollouts over many pairs take long, and no check asks how well they learnt.
@@ -51,8 +51,10 @@ def reads_tables(estimator):
 
 
 def checkable(estimator):
-    """What scikit-learn's checks run on: an adapter, where one frame has no meaning."""
-    return estimator if reads_tables(estimator) else folded(estimator)
+    """What scikit-learn's checks run on: an adapter, where one frame or row has no meaning."""
+    if not reads_tables(estimator):
+        return folded(estimator)
+    return row_by_row(estimator) if apart(estimator, []) else estimator
 
 
 ESTIMATORS = public_estimators()

@@ -28,6 +28,8 @@ CLASSES = list(ESTIMATORS.values())
 # scikit-learn's targets make plain regressors of forecasters; here they forecast frames, too.
 FORECASTERS = [of_frames(c) for c in CLASSES if hasattr(c, "forecast")]
 LEAST_CHECKS = {"classifier": 60, "regressor": 55, "transformer": 45}
+# Where an estimator takes no weights, as one that wraps any other.
+LEAST_CHECKS_OF_WEIGHTS = {"classifier": 6, "regressor": 6, "transformer": 0}
 
 
 def kind(estimator):
@@ -40,13 +42,17 @@ def outputs(estimator, X, **sequences):
     """Every prediction that the estimator offers."""
     methods = ("predict", "predict_proba", "transform", "infer_graphs")
     given = {
-        name: getattr(estimator, name)(X, **(sequences if name == "transform" else {}))
+        name: getattr(estimator, name)(X, **(sequences if takes_groups(estimator, name) else {}))
         for name in methods
         if hasattr(estimator, name)
     }
     if forecasts_frames(estimator):
         given["forecast"] = estimator.forecast(X, 3)
     return given
+
+
+def takes_groups(estimator, method):
+    return "groups" in inspect.signature(getattr(type(estimator), method)).parameters
 
 
 def forecasts_frames(estimator):
@@ -103,7 +109,10 @@ def test_scikit_learn_check(instance, check):
 def test_scikit_learn_runs_enough_checks(estimator):
     checked = checkable(estimator)
     checks = list(estimator_checks_generator(checked, legacy=True))
-    assert len(checks) >= LEAST_CHECKS[kind(estimator)]
+    least = LEAST_CHECKS[kind(estimator)]
+    if "sample_weight" not in fit_arguments(estimator):
+        least -= LEAST_CHECKS_OF_WEIGHTS[kind(estimator)]
+    assert len(checks) >= least
     assert checked.__sklearn_tags__().input_tags.two_d_array
     assert type(checked).__name__ == type(estimator).__name__
 
@@ -163,7 +172,7 @@ def test_a_neuron_that_is_never_recorded_changes_nothing(estimator):
         pytest.skip("this estimator refuses missing neurons and says so")
     X, y = make_data(estimator)
     wider = np.insert(X, 2, np.nan, axis=1)
-    plain = outputs(clone(estimator).fit(X, y), X)
+    plain = outputs(estimator.fit(X, y), X)
     padded = outputs(clone(estimator).fit(wider, y), wider)
     kept = [0, 1, 3, 4, 5]
     if "infer_graphs" in plain:
@@ -179,7 +188,9 @@ def test_a_neuron_that_is_never_recorded_changes_nothing(estimator):
         for name in ("predict", "forecast"):
             assert np.isnan(padded[name][:, 2]).all()
             padded[name] = padded[name][:, kept]
-    assert_same(padded, plain)
+    # A solver of scikit-learn sums over one column more, of zeros, in another order.
+    tolerance = {"rtol": 1e-4, "atol": 1e-5} if hasattr(estimator, "estimator_") else {}
+    assert_same(padded, plain, **tolerance)
 
 
 def drop_columns_of_neuron(transformed, names, neuron):

@@ -25,7 +25,7 @@ ALLOWED = {
     "forecasting": {*FLOOR, "nn", "metrics"},
     "decoding": {*FLOOR, "nn"},
     "embedding": {*FLOOR, "nn"},
-    "model_selection": {*FLOOR, "metrics", "plotting"},
+    "model_selection": {*FLOOR, "metrics", "plotting", "preprocessing"},
     "models": {"data", "decoding", "forecasting", "preprocessing"},
     "cli": {"data", "datasets", "model_selection", "models"},
 }

@@ -1,3 +1,4 @@
+from ._adapted import AdaptedClassifier as AdaptedClassifier
 from ._compare import compare as compare
 from ._comparison import Comparison as Comparison
 from ._forecast_scores import ForecastScorer as ForecastScorer
