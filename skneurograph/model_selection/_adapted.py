@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import nullcontext
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
@@ -23,7 +23,9 @@ from skneurograph.data._inputs import InputError, unmasked
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.model_selection._groups import fit_with_groups, groups_supplied
 from skneurograph.model_selection._recalibration import (
+    Scaling,
     Training,
+    fit_scaling,
     shift_of_mean,
     shift_of_shares,
     shifted,
@@ -31,6 +33,9 @@ from skneurograph.model_selection._recalibration import (
 from skneurograph.preprocessing import make_baseline
 
 __all__ = ["AdaptedClassifier"]
+
+# The key of what was adapted to labels without groups: it serves every other organism.
+_ANY = None
 
 
 @described()
@@ -41,7 +46,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     others by the same rule, though they may use behaviours more or less often, and though the
     classifier may favour one behaviour in all of an animal's windows. The shift of
     log-probabilities that corrects this is estimated for each organism that is predicted, from
-    its own windows, **without labels**.
+    its own windows, **without labels**; `adapt` uses a few labelled ones instead.
 
     Predictions of a window thus depend on the other windows of its organism that are given
     with it: on all of them, or if ``causal`` on those before it.
@@ -56,14 +61,15 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ``"centre"`` gives all classes the same mean log-probability: none is favoured.
         ``"prior"`` re-estimates the shares of the classes by expectation maximisation [1]_,
         and multiplies probabilities by the new share over that in training; it trusts
-        probabilities to be calibrated. None changes nothing.
+        probabilities to be calibrated. None changes nothing but for what `adapt` learnt.
     causal : bool
         Whether to use for each window only the windows of its organism before it, which must
         be given in order of time. The first window is not changed. With ``"prior"`` each
         window counts once, by the shares that were estimated before it.
     prior_weight : float
         How many windows without any shift are counted along with those of the organism: of a
-        shift seen in ``n`` windows, ``n / (n + prior_weight)`` is made.
+        shift seen in ``n`` windows, ``n / (n + prior_weight)`` is made. Also the penalty that
+        pulls what `adapt` learns towards no change.
 
     Attributes
     ----------
@@ -87,7 +93,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     Notes
     -----
     What is used of the organism that is predicted: its activity, all of it unless ``causal``,
-    and no label. Z-scoring a recording as a whole uses later frames, too.
+    and labels only in `adapt`. Z-scoring a recording as a whole uses later frames, too.
 
     References
     ----------
@@ -105,8 +111,11 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     >>> (model,) = default_models(names="logistic").values()
     >>> adapted = AdaptedClassifier(model, recalibration="centre")
     >>> adapted = adapted.fit(windows.X[~new], windows.y[~new])
-    >>> adapted.predict(windows.X[new]).shape
+    >>> adapted.predict(windows.X[new]).shape  # without its labels
     (44,)
+    >>> few, rest = windows[new][:15], windows[new][17:]
+    >>> adapted.adapt(few.X, few.y).predict(rest.X).shape  # with some
+    (27,)
     """
 
     # Groups are wanted whenever metadata routing is on, without a request.
@@ -143,7 +152,7 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         y: ArrayLike,
         groups: ArrayLike | None = None,
     ) -> Self:
-        """Fit the wrapped classifier.
+        """Fit the wrapped classifier, and forget what `adapt` learnt.
 
         Parameters
         ----------
@@ -174,6 +183,52 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         proba = self._wrapped_proba(_as_given(X, windows), organisms)
         self._training = Training.of(proba, np.searchsorted(self.classes_, labels))
         self.class_shares_ = self._training.shares
+        self._scalings: dict[Hashable, Scaling] = {}
+        return self
+
+    def adapt(
+        self, X: ArrayLike | LazyWindows, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> Self:
+        """Learn from a few labelled windows of an organism how to recalibrate its others.
+
+        A slope and one offset per class of the log-probabilities are fitted to the labels,
+        pulled by ``prior_weight`` towards no change, and used in place of ``recalibration``.
+        Classes are weighed as in training. The classifier itself stays as it is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_windows, n_neurons, n_times) or LazyWindows
+        y : array-like of shape (n_windows,)
+            Labels, of classes that training had; not all have to occur.
+        groups : array-like of shape (n_windows,), optional
+            Organism of each window: then each has a recalibration of its own, used where
+            ``predict`` is given its name. Without, one holds for all other organisms, and for
+            windows that are predicted without groups.
+
+        Returns
+        -------
+        self
+            What was learnt before of the same organism is replaced.
+
+        Raises
+        ------
+        ValueError
+            If the input does not fit, or if there is a label that training did not have.
+        """
+        check_is_fitted(self)
+        check_alignment(X=X, y=y, groups=groups)
+        windows, labels = check_windows(self, X, y, reset=False)
+        unknown = np.setdiff1d(labels, self.classes_).tolist()
+        if unknown:
+            raise InputError("y", f"{unknown}", f"labels of training, {self.classes_.tolist()}")
+        organisms = check_groups(groups, len(windows))
+        proba = self._wrapped_proba(_as_given(X, windows), organisms)
+        encoded = np.searchsorted(self.classes_, labels)
+        weights = self._training.class_weights
+        for organism, rows in _by_organism(organisms, len(windows)):
+            self._scalings[organism] = fit_scaling(
+                proba[rows], encoded[rows], weights, self.prior_weight
+            )
         return self
 
     def predict_proba(
@@ -199,8 +254,8 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         organisms = check_groups(groups, len(windows))
         proba = self._wrapped_proba(_as_given(X, windows), organisms)
         recalibrated = np.empty_like(proba)
-        for rows in _by_organism(organisms, len(windows)):
-            recalibrated[rows] = self._recalibrated(proba[rows])
+        for organism, rows in _by_organism(organisms, len(windows)):
+            recalibrated[rows] = self._recalibrated(proba[rows], organism)
         return recalibrated
 
     def predict(self, X: ArrayLike | LazyWindows, groups: ArrayLike | None = None) -> NDArray:
@@ -264,8 +319,13 @@ class AdaptedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         with supplied:
             return np.asarray(self.estimator_.predict_proba(X))
 
-    def _recalibrated(self, proba: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _recalibrated(
+        self, proba: NDArray[np.floating], organism: Hashable
+    ) -> NDArray[np.floating]:
         """Recalibrate the windows of one organism."""
+        scaling = self._scalings.get(organism, self._scalings.get(_ANY))
+        if scaling is not None:
+            return scaling.apply(proba)
         if self.recalibration is None:
             return proba
         weight, causal = self.prior_weight, self.causal
@@ -294,11 +354,13 @@ def _as_given(X: Any, windows: NDArray | LazyWindows) -> Any:
     return windows[:, :, 0] if is_flat else windows
 
 
-def _by_organism(groups: NDArray | None, n_windows: int) -> Iterator[NDArray[np.intp]]:
+def _by_organism(
+    groups: NDArray | None, n_windows: int
+) -> Iterator[tuple[Hashable, NDArray[np.intp]]]:
     """Yield the windows of each organism, in their order; all of them without groups."""
     if groups is None:
-        yield np.arange(n_windows)
+        yield _ANY, np.arange(n_windows)
         return
     organisms, which = np.unique(groups, return_inverse=True)
-    for number in range(len(organisms)):
-        yield np.flatnonzero(which == number)
+    for number, organism in enumerate(organisms):
+        yield organism, np.flatnonzero(which == number)

@@ -1,6 +1,6 @@
-"""Recalibration of class probabilities for one organism, without its labels.
+"""Recalibration of class probabilities for one organism, without its labels or with a few.
 
-It is a shift of the log-probability of each class, constant (``(n_classes,)``) or,
+Without labels it is a shift of the log-probability of each class, constant (``(n_classes,)``) or,
 from the past only, one for each window (``(n_windows, n_classes)``).
 """
 
@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 __all__ = [
+    "Scaling",
     "Training",
     "bounded_log",
+    "fit_scaling",
     "shift_of_mean",
     "shift_of_shares",
     "shifted",
@@ -63,6 +66,12 @@ class Training(NamedTuple):
         """Describe training windows by their probabilities and the number of each label."""
         shares = np.bincount(encoded, minlength=proba.shape[1]) / len(encoded)
         return cls(bounded_log(proba).mean(axis=0), shares, _offsets(proba, shares))
+
+    @property
+    def class_weights(self) -> Floats:
+        """How the classifier weighed a window of each class, one on average."""
+        weights = np.exp(-self.offsets)
+        return weights / (self.shares @ weights)
 
 
 def _offsets(proba: NDArray[np.floating], shares: Floats) -> Floats:
@@ -163,3 +172,63 @@ def _running_shares(calibrated: Floats, known: Floats, prior_weight: float) -> F
         shares[row] = total / total.sum() if total.sum() else known
         total = total + _expected(window, shares[row] / known)
     return shares
+
+
+class Scaling(NamedTuple):
+    """Vector scaling with one temperature: ``softmax(slope * log(p) + offsets)``.
+
+    The slope is that of the bounded logarithm, which what lies below the bound is added to.
+    """
+
+    slope: float
+    offsets: Floats
+
+    def apply(self, proba: NDArray[np.floating]) -> Floats:
+        """Return recalibrated probabilities."""
+        logs = bounded_log(proba)
+        scaled: Floats = softmax(self.slope * logs + _below(proba) + self.offsets, axis=1)
+        return scaled
+
+
+def _below(proba: NDArray[np.floating]) -> Floats:
+    """Return by how much log-probabilities lie below the bound, finite."""
+    logs = np.log(np.maximum(np.asarray(proba, dtype=np.float64), np.finfo(np.float64).tiny))
+    return np.minimum(logs - np.log(_FLOOR), 0)
+
+
+def fit_scaling(
+    proba: NDArray[np.floating], encoded: NDArray[np.intp], class_weights: Floats, penalty: float
+) -> Scaling:
+    """Fit a scaling to labelled windows, pulled to the one that changes nothing.
+
+    The loss is the cross-entropy, summed over windows with the weight of their class, plus
+    ``penalty / 2`` times the squares of ``slope - 1`` and of the offsets.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_windows, n_classes)
+    encoded : ndarray of int of shape (n_windows,)
+        Number of the label of each window.
+    class_weights : ndarray of shape (n_classes,)
+    penalty : float
+
+    Returns
+    -------
+    Scaling
+    """
+    logs, below, n_classes = bounded_log(proba), _below(proba), proba.shape[1]
+    weight = class_weights[encoded][:, None]
+    is_label = np.eye(n_classes)[encoded]
+    identity = np.append(1.0, np.zeros(n_classes))
+
+    def loss(values: Floats) -> tuple[float, Floats]:
+        log_p = log_softmax(values[0] * logs + below + values[1:], axis=1)
+        error = weight * (np.exp(log_p) - is_label)
+        gradient = np.append((error * logs).sum(), error.sum(axis=0))
+        away = values - identity
+        value = penalty / 2 * away @ away - (weight * is_label * log_p).sum()
+        return float(value), gradient + penalty * away
+
+    bounds = [(0, None)] + [(None, None)] * n_classes
+    found = minimize(loss, identity, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Scaling(float(found[0]), found[1:])

@@ -1,5 +1,6 @@
 """AdaptedClassifier: what it uses of the organism that it predicts, and what not."""
 
+import pickle
 from typing import ClassVar
 
 import numpy as np
@@ -110,11 +111,43 @@ def test_a_classifier_that_favours_one_behaviour_is_mended_without_labels(adapte
     assert found > plain + 0.05 or adapted.recalibration == "prior"
 
 
-def test_groups_of_another_shape_are_refused_in_predict(training):
+def test_adaptation_to_labels_serves_the_organisms_it_was_given(training):
+    X, y = organism([0.4, 0.3, 0.3], seed=3, offset=2.0)
+    model = AdaptedClassifier(flat()).fit(*training)
+    aligned = model.predict_proba(X)
+    few = slice(60)
+    model.adapt(X[few], y[few], groups=["new"] * 60)
+    learnt = model.predict_proba(X, groups=["new"] * 200)
+    assert not np.allclose(learnt, aligned, atol=1e-3)
+    np.testing.assert_array_equal(model.predict_proba(X, groups=["other"] * 200), aligned)
+    np.testing.assert_array_equal(model.predict_proba(X), aligned)
+    model.adapt(X[few], y[few])
+    np.testing.assert_array_equal(model.predict_proba(X), learnt)
+    np.testing.assert_array_equal(model.predict_proba(X, groups=["other"] * 200), learnt)
+    # A window no longer depends on others.
+    np.testing.assert_allclose(model.predict_proba(X[3:4]), learnt[3:4])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), learnt)
+    np.testing.assert_array_equal(model.fit(*training).predict_proba(X), aligned)
+
+
+def test_a_few_labels_mend_a_shifted_classifier_and_spare_a_good_one(training):
+    model = AdaptedClassifier(flat(), recalibration=None).fit(*training)
+    for offset, least in ((2.0, 0.03), (0.0, -0.02)):
+        X, y = organism([0.4, 0.3, 0.3], seed=4, n_windows=600, offset=offset)
+        plain = balanced_accuracy_score(y, model.fit(*training).predict(X))
+        for n_labelled in (1, 4, 16, 100):
+            few = slice(n_labelled)
+            gain = balanced_accuracy_score(y, model.adapt(X[few], y[few]).predict(X)) - plain
+            assert gain >= (least if n_labelled == 100 else -0.02)
+
+
+def test_labels_that_training_did_not_have_are_refused(training):
     model = AdaptedClassifier(flat())
     with pytest.raises(NotFittedError):
-        model.predict(training[0])
+        model.adapt(*training)
     model.fit(*training)
+    with pytest.raises(ValueError, match=r"y: got \['dwell'\]; expected labels of training"):
+        model.adapt(training[0][:2], ["dwell", "turn"])
     with pytest.raises(ValueError, match=r"groups: got shape \(1,\)"):
         model.predict(training[0], groups=["one"])
 
@@ -159,7 +192,7 @@ def test_a_classifier_that_needs_groups_gets_them():
     groups = ["old"] * 4 + ["new"] * 4
     model = AdaptedClassifier(ByOrganism(), recalibration=None).fit(X, y, groups=groups)
     assert model.predict(X, groups=groups).tolist() == ["forward"] * 4 + ["turn"] * 4
-    assert model.score(X, y, groups=groups) == 0.5
+    assert model.adapt(X, y, groups=groups).score(X, y, groups=groups) == 0.5
 
 
 def test_compare_and_searches_recalibrate_each_organism_apart():

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from skneurograph.model_selection._recalibration import (
     Training,
+    fit_scaling,
     shift_of_mean,
     shift_of_shares,
     shifted,
@@ -44,9 +46,8 @@ def training(assumed):
 
 def test_offsets_tell_how_classes_were_weighted(assumed):
     known = training(assumed)
-    weights = np.exp(-known.offsets)
     expected = assumed / SHARES
-    np.testing.assert_allclose(weights / (SHARES @ weights), expected, rtol=0.2)
+    np.testing.assert_allclose(known.class_weights, expected / (SHARES @ expected), rtol=0.2)
     np.testing.assert_allclose(known.shares, SHARES, atol=0.03)
     brought = shifted(proba_of(assumed, draw(SHARES)[0]), known.offsets)
     np.testing.assert_allclose(brought.mean(axis=0), known.shares, atol=1e-6)
@@ -113,3 +114,43 @@ def test_without_windows_counted_along_nothing_is_divided_by_zero(causal):
     ):
         assert np.isfinite(shift).all()
         assert np.isfinite(shifted(proba, shift)).all()
+
+
+def test_many_labels_recover_a_distorted_classifier():
+    X, y = draw(SHARES, seed=3)
+    truth = proba_of(SHARES, X)
+    distorted = shifted(truth**0.5, np.array([1.0, -1.0, 0.0]))
+    scaling = fit_scaling(distorted, y, np.ones(3), 1e-3)
+    reference = LogisticRegression(C=np.inf, max_iter=1000).fit(np.log(truth), y)
+    assert scaling.slope == pytest.approx(2, abs=0.2)
+    assert log_loss(scaling.apply(distorted), y) <= log_loss(truth, y) + 1e-3
+    # The reference has a slope for each pair of classes.
+    best = log_loss(reference.predict_proba(np.log(truth)), y)
+    assert log_loss(scaling.apply(distorted), y) == pytest.approx(best, abs=0.01)
+
+
+def log_loss(proba, y):
+    return -np.log(proba[np.arange(len(y)), y]).mean()
+
+
+def test_few_labels_hardly_make_a_good_classifier_worse():
+    X, y = draw(SHARES, seed=4)
+    proba = proba_of(SHARES, X)
+    lost = []
+    for n_labelled in (1, 3, 10, 30):
+        for start in range(0, 2000, 100):
+            few = slice(start, start + n_labelled)
+            scaling = fit_scaling(proba[few], y[few], np.ones(3), 50.0)
+            before = log_loss(proba[few], y[few])
+            assert log_loss(scaling.apply(proba[few]), y[few]) <= before + 1e-9
+            lost.append(log_loss(scaling.apply(proba), y) - log_loss(proba, y))
+    assert max(lost) < 0.03
+
+
+def test_labels_of_one_class_alone_do_not_hide_the_others():
+    X, y = draw(SHARES, seed=5)
+    proba = proba_of(SHARES, X)
+    few = np.flatnonzero(y == 0)[:40]
+    predicted = fit_scaling(proba[few], y[few], np.ones(3), 50.0).apply(proba).argmax(axis=1)
+    changed = (predicted != proba.argmax(axis=1)).mean()
+    assert changed < 0.08
