@@ -32,7 +32,7 @@ def test_behaviour_of_an_unseen_worm_is_decoded_better_than_by_logistic_regressi
     for name, model in models.items():
         model.fit(windows.X[~test], windows.y[~test])
         scores[name] = balanced_accuracy_score(windows.y[test], model.predict(windows.X[test]))
-    assert scores["pca-logistic"] == pytest.approx(0.54, abs=0.03)
+    assert scores["pca-logistic"] == pytest.approx(0.59, abs=0.03)
     assert scores["graph"] > scores["pca-logistic"]
 
 
