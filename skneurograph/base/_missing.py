@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skneurograph.base._units import power_of_two
+from skneurograph.base._units import mean_and_scale
 from skneurograph.data._lazy import CHUNK_ELEMENTS, LazyWindows, cut_windows
 
 __all__ = ["Correlations", "Learnt", "learn_correlations"]
@@ -69,10 +69,6 @@ class Correlations(NamedTuple):
         matrix = self.matrix[np.ix_(neurons, neurons)]
         return Correlations(self.mean[neurons], self.scale[neurons], matrix)
 
-    def coefficients(self, recorded: _Mask) -> _Array:
-        """Regress the other neurons on the recorded ones, (n_missing, n_recorded)."""
-        return _regress(self.matrix, recorded)
-
     def fill(self, windows: NDArray[np.floating], usable: _Mask) -> None:
         """Put what they probably did in place of missing neurons, frame by frame.
 
@@ -88,7 +84,7 @@ class Correlations(NamedTuple):
                 continue
             told = recorded & usable
             x = (windows[np.ix_(rows, told)] - self.mean[told, None]) / self.scale[told, None]
-            coefficients = self.coefficients(told)[(~recorded)[~told]]
+            coefficients = _regress(self.matrix, told)[(~recorded)[~told]]
             filled = np.matmul(coefficients, x.astype(np.float64)) * self.scale[~recorded, None]
             windows[np.ix_(rows, ~recorded)] = filled + self.mean[~recorded, None]
 
@@ -140,7 +136,7 @@ def learn_correlations(
         None chooses.
     """
     frames, window = _frames(windows)
-    mean, scale = _scales(frames)
+    mean, scale = mean_and_scale(np.ascontiguousarray(frames.T))
     x = (frames - mean) / scale
     recorded = ~np.isnan(x) & usable
     sets, which = np.unique(recorded, axis=0, return_inverse=True)
@@ -191,18 +187,6 @@ def _frames(windows: NDArray | LazyWindows) -> tuple[_Array, NDArray[np.intp]]:
         missing = np.isnan(part).any(axis=2)[rows]
         frames[here] = np.where(missing, np.nan, part[rows, :, frame[here]])
     return frames, window
-
-
-def _scales(frames: _Array) -> tuple[_Array, _Array]:
-    recorded = ~np.isnan(frames)
-    count = np.maximum(recorded.sum(axis=0), 1)
-    values = np.where(recorded, frames, 0)
-    unit = power_of_two(np.abs(values).max(axis=0))
-    values /= unit
-    mean = values.sum(axis=0) / count
-    deviation = np.sqrt((np.where(recorded, values - mean, 0) ** 2).sum(axis=0) / count)
-    constant = deviation <= 1e-10 * np.abs(mean)
-    return mean * unit, np.where(constant, 1.0, deviation * unit)
 
 
 def correlate(

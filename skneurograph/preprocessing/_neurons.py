@@ -17,7 +17,7 @@ from skneurograph.base._memory import require_memory
 from skneurograph.base._missing import Correlations, learn_correlations
 from skneurograph.base._parameters import SHARED
 from skneurograph.base._validation import check_groups, check_identities
-from skneurograph.data._lazy import LazyWindows, chunks_of_windows
+from skneurograph.data._lazy import LazyWindows
 from skneurograph.preprocessing._base import WindowsToWindows
 
 __all__ = ["NeuronImputer"]
@@ -144,9 +144,7 @@ class NeuronImputer(WindowsToWindows):
         learnt = learn_correlations(windows, organisms, self._usable, given)
         known, self.shrinkage_, self.explained_ = learnt
         self.mean_, self.scale_, self.correlation_ = known
-        self.recorded_ = np.zeros(n_neurons, dtype=bool)
-        for _, part in chunks_of_windows(windows):
-            self.recorded_ |= ~np.isnan(part).any(axis=2).all(axis=0)
+        self.recorded_ = ~np.isnan(windows).any(axis=2).all(axis=0)
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:

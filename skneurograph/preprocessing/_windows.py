@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skneurograph.base._described import described
 from skneurograph.base._fitting import all_or_nothing
 from skneurograph.base._parameters import SHARED
-from skneurograph.base._units import power_of_two
+from skneurograph.base._units import mean_and_scale
 from skneurograph.base._validation import check_windows, neuron_names
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.preprocessing._base import WindowsToWindows, WindowTransformer
@@ -143,17 +143,7 @@ class WindowScaler(WindowsToWindows):
         windows, _ = self._checked(X, reset=True)
         values = windows.transpose(1, 0, 2).reshape(windows.shape[1], -1).astype(np.float64)
         missing = np.repeat(np.isnan(windows).any(axis=2).T, windows.shape[2], axis=1)
-        recorded = ~missing
-        count = np.maximum(recorded.sum(axis=1), 1)
-        values = np.where(recorded, values, 0)
-        unit = power_of_two(np.abs(values).max(axis=1))
-        values /= unit[:, None]
-        mean = values.sum(axis=1) / count
-        centred = np.where(recorded, values - mean[:, None], 0)
-        deviation = np.sqrt((centred**2).sum(axis=1) / count)
-        constant = deviation <= 1e-10 * np.abs(mean)
-        self.mean_ = mean * unit
-        self.scale_ = np.where(constant, 1.0, deviation * unit)
+        self.mean_, self.scale_ = mean_and_scale(np.where(missing, np.nan, values))
         return self
 
     def transform(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
