@@ -41,6 +41,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from kato_states import READ_OFF, STATES
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
@@ -56,15 +57,6 @@ FIELDS = ["part", "neurons", "edges", "seed", "organism", "missing", "horizon", 
 REMOVED = (0.0, 0.3, 0.6)
 N_DRAWS = 3
 HORIZONS = (1, 16, 48)
-STATES = {
-    **dict.fromkeys(("fwd", "slow"), "forward"),
-    **dict.fromkeys(("rev1", "rev2", "revsus"), "reversal"),
-    "dt": "dorsal turn",
-    "vt": "ventral turn",
-    "nostate": "",
-}
-# Neurons from which the states of the immobilised animals were read.
-READ_OFF = ("AVA", "SMDD", "SMDV", "RIB")
 # The atlas tells the two AWC by what they express, recordings by their side.
 AWC = {"AWCOF": "AWC", "AWCON": "AWC", "AWCL": "AWC", "AWCR": "AWC"}
 

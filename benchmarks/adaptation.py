@@ -26,6 +26,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from kato_states import READ_OFF, STATES
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
@@ -36,18 +37,6 @@ from skneurograph.model_selection import AdaptedClassifier
 MODELS = ("pca-logistic", "logistic", "graph")
 N_TIMES = 8
 MINUTES = (1, 2, 5)
-STATES = {
-    "fwd": "forward",
-    "slow": "forward",
-    "rev1": "reversal",
-    "rev2": "reversal",
-    "revsus": "reversal",
-    "dt": "dorsal turn",
-    "vt": "ventral turn",
-    "nostate": "",
-}
-# The states of Kato et al. were read off these.
-READ_FROM = {"AVA", "SMDD", "SMDV", "RIB"}
 METHODS = {
     "none": (None, False),
     "align": ("align", False),
@@ -69,7 +58,7 @@ def of_kato(path: str) -> Recording:
     recording = Recording.load(path)
     states = np.array([STATES[state] for state in recording.behavior])
     recording = prepared(replace(recording, behavior=states))
-    return recording.select([n for n in recording.neurons if n and n not in READ_FROM])
+    return recording.select([n for n in recording.neurons if n and n not in READ_OFF])
 
 
 def score(model: AdaptedClassifier, test: Windows) -> tuple[float, float]:

@@ -40,6 +40,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from kato_states import STATES
 from numpy.typing import NDArray
 
 from skneurograph import Recording, sliding_windows
@@ -57,13 +58,6 @@ from skneurograph.metrics._rewiring import rewired_graphs
 
 Graph = NDArray[np.floating]
 N_TIMES = 16
-STATES = {
-    **dict.fromkeys(("fwd", "slow"), "forward"),
-    **dict.fromkeys(("rev1", "rev2", "revsus"), "reversal"),
-    "dt": "dorsal turn",
-    "vt": "ventral turn",
-    "nostate": "",
-}
 SCORES: dict[str, Callable[[Graph, Graph], float]] = {
     "edges": edge_auroc,
     "direction": edge_direction_auroc,

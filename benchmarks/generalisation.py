@@ -37,21 +37,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sklearn
+from kato_states import READ_OFF, STATES
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from skneurograph import Recording, Windows, compare, default_models, make_worms, sliding_windows
 
-STATES = {
-    **dict.fromkeys(("fwd", "slow"), "forward"),
-    **dict.fromkeys(("rev1", "rev2", "revsus"), "reversal"),
-    "dt": "dorsal turn",
-    "vt": "ventral turn",
-    "nostate": "",
-}
-# Neurons from which the states of the immobilised animals were read.
-READ_OFF = ("AVA", "SMDD", "SMDV", "RIB")
 REFERENCE = "pca-logistic"
 SIMPLE = ("chance", "logistic", "pca-logistic")
 PENALTIES = [1e-4, 1e-3, 1e-2, 1e-1]

@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from kato_states import READ_OFF, STATES
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
@@ -42,14 +43,6 @@ from sklearn.preprocessing import FunctionTransformer
 from skneurograph import Recording, compare, default_models, sliding_windows
 from skneurograph.decoding import WANG_2021, GraphClassifier
 
-STATES = {
-    **dict.fromkeys(("fwd", "slow"), "forward"),
-    **dict.fromkeys(("rev1", "rev2", "revsus"), "reversal"),
-    "dt": "dorsal turn",
-    "vt": "ventral turn",
-    "nostate": "",
-}
-READ_OFF = ("AVA", "SMDD", "SMDV", "RIB")
 HORIZONS = (1, 8, 16)
 
 
