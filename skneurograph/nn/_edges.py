@@ -326,7 +326,8 @@ class IdentityEdges(nn.Module):
         affinity = torch.exp(scores - scores.amax(dim=-1, keepdim=True).detach())
         affinity = affinity.masked_fill(itself, 0)
         norm = weight @ affinity.transpose(-1, -2)
-        return SharedGraph(affinity, weight, norm.clamp(min=torch.finfo(scores.dtype).tiny))
+        # A receiver without senders: its inverse times a gradient must stay finite.
+        return SharedGraph(affinity, weight, norm.clamp(min=torch.finfo(scores.dtype).tiny ** 0.5))
 
 
 def _diagonal(encodings: Tensor) -> Tensor:

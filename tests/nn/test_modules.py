@@ -446,3 +446,12 @@ def test_concat_pooling_puts_each_identity_in_its_own_place():
     recorded = torch.tensor([[[True, False, True]]])
     pooled = pooling(features, recorded, torch.tensor([2, 0, 1]))
     assert pooled.tolist() == [[[0.0, 0.0, 4.0, 5.0, 0.0, 1.0]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_lone_neuron_has_finite_gradients_whatever_the_units_of_the_loss(dtype):
+    decoder = make_decoder(torch.arange(6)).to(dtype)
+    windows = make_windows(missing=()).to(dtype)
+    windows[:, 1:] = torch.nan
+    (1e9 * decoder(1e5 * windows)).sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in decoder.parameters())
