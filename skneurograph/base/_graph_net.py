@@ -14,7 +14,7 @@ from skneurograph.base._memory import require_memory
 from skneurograph.base._prior_graph import by_identity, check_prior_graph
 from skneurograph.base._validation import check_identities
 from skneurograph.data._lazy import LazyWindows, cut_windows
-from skneurograph.nn import GraphDecoder, MissingNeurons
+from skneurograph.nn import GraphDecoder, LinearPath, MissingNeurons
 
 __all__ = ["GraphNet"]
 
@@ -79,6 +79,8 @@ class GraphNet:
         neuron_dropout: float,
         missing: MissingNeurons | None = None,
         n_inferring: int = 0,
+        population_size: int = 0,
+        linear: LinearPath | None = None,
     ) -> GraphDecoder:
         labels = self._columns.labels
         return GraphDecoder(
@@ -97,6 +99,8 @@ class GraphNet:
             missing=missing,
             n_inferring=n_inferring,
             prior=self._prior(labels),
+            population_size=population_size,
+            linear=linear,
         )
 
     def _edge_model(self, labels: NDArray[np.intp]) -> EdgeModel:

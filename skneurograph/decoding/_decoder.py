@@ -94,6 +94,7 @@ class Decoder(NetEstimator, ABC):
                 "WindowScaler before it)"
             )
         self._target = self._learn_target(split)
+        self._prepare(split)
         data = split.encoded(self._target, self._columns.trained)
         build = partial(self._build, self._target.n_outputs)
         fit_net(self, build, self._target.loss, *data, seed=split.seed, dtype=split.dtype)
@@ -111,6 +112,9 @@ class Decoder(NetEstimator, ABC):
     def _identify(self, split: TrainingSplit) -> Columns:
         """Say which columns the net reads, and what it knows of them."""
         return Columns(split.columns, self.n_features_in_)
+
+    def _prepare(self, split: TrainingSplit) -> None:
+        """Learn what stands beside the net."""
 
     def _keep(self, split: TrainingSplit) -> None:
         """Set fitted attributes that need the trained net."""

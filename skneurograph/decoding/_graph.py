@@ -17,8 +17,9 @@ from skneurograph.base._missing import Correlations, learn_correlations
 from skneurograph.base._parameters import GRAPH_NET, SHARED
 from skneurograph.base._split import TrainingSplit
 from skneurograph.decoding._decoder import ClassifierPart, Decoder, RegressorPart
+from skneurograph.decoding._linear_path import LinearFit, fit_linear_path
 from skneurograph.decoding._parameters import DECODING
-from skneurograph.nn import GraphDecoder, MissingNeurons
+from skneurograph.nn import GraphDecoder, LinearPath, MissingNeurons
 
 __all__ = ["WANG_2021", "GraphClassifier", "GraphRegressor"]
 
@@ -34,6 +35,8 @@ WANG_2021: MappingProxyType[str, Any] = MappingProxyType(
         "dropout": 0.0,
         "neuron_dropout": 0.0,
         "missing_neurons": "masked",
+        "population_size": None,
+        "linear_share": 0.0,
         "weight_decay": 0.0,
         "learning_rate": 1e-3,
     }
@@ -72,9 +75,25 @@ class _GraphDecoder(GraphNet, Decoder):
         missing = None
         if self._correlations is not None:
             missing = MissingNeurons(*map(torch.from_numpy, self._correlations))
+        linear = None
+        if self._linear_fit is not None:
+            linear = LinearPath(*map(torch.from_numpy, self._linear_fit), share=self.linear_share)
         return self._build_decoder(
-            n_outputs, self.time_constant, self.neuron_dropout, missing, self._n_inferring
+            n_outputs,
+            self.time_constant,
+            self.neuron_dropout,
+            missing,
+            self._n_inferring,
+            self.population_size or 0,
+            linear,
         )
+
+    def _prepare(self, split: TrainingSplit) -> None:
+        self._linear_fit: LinearFit | None = None
+        if self.linear_share and self._columns.distinct:
+            self._linear_fit = fit_linear_path(
+                split.train, self._target, self._columns, self._correlations
+            )
 
     def _keep(self, split: TrainingSplit) -> None:
         self._keep_graph(split.train.windows)
@@ -89,6 +108,11 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
     pass over it, and the neurons are pooled and read out. Half of the ensemble leave missing
     neurons (NaN) out, which then neither send nor receive nor count in the pool; the other
     half infer them from the recorded ones (``missing_neurons``).
+
+    Two things stand beside these nodes. Every second member has one more, to which all
+    identified neurons send with a sign (``population_size``; a master node [3]_), and a linear
+    decoder of ten principal components, fitted by itself, is averaged with the members
+    (``linear_share``).
 
     Attributes
     ----------
@@ -112,6 +136,8 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
        Intelligence 4, 618372. doi:10.3389/frai.2021.618372
     .. [2] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
        inference for interacting systems. ICML. arXiv:1802.04687
+    .. [3] J. Gilmer, S. S. Schoenholz, P. F. Riley, O. Vinyals, G. E. Dahl (2017). Neural
+       message passing for quantum chemistry. ICML. arXiv:1704.01212
 
     Examples
     --------
@@ -140,6 +166,8 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         missing_neurons: Literal["both", "inferred", "masked"] = "both",
+        population_size: int | None = 10,
+        linear_share: float = 1 / 3,
         label_smoothing: float = 0.1,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
         learning_rate: float = 0.006,
@@ -165,6 +193,8 @@ class GraphClassifier(ClassifierPart, _GraphDecoder):
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
         self.missing_neurons = missing_neurons
+        self.population_size = population_size
+        self.linear_share = linear_share
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
         self.learning_rate = learning_rate
@@ -189,6 +219,11 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
     neurons (NaN) out, which then neither send nor receive nor count in the pool; the other
     half infer them from the recorded ones (``missing_neurons``).
 
+    Two things stand beside these nodes. Every second member has one more, to which all
+    identified neurons send with a sign (``population_size``; a master node [3]_), and a linear
+    decoder of ten principal components, fitted by itself, is averaged with the members
+    (``linear_share``).
+
     Attributes
     ----------
     y_mean_, y_scale_
@@ -211,6 +246,8 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
        Intelligence 4, 618372. doi:10.3389/frai.2021.618372
     .. [2] T. Kipf, E. Fetaya, K.-C. Wang, M. Welling, R. Zemel (2018). Neural relational
        inference for interacting systems. ICML. arXiv:1802.04687
+    .. [3] J. Gilmer, S. S. Schoenholz, P. F. Riley, O. Vinyals, G. E. Dahl (2017). Neural
+       message passing for quantum chemistry. ICML. arXiv:1704.01212
 
     Examples
     --------
@@ -239,6 +276,8 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         dropout: float = 0.3,
         neuron_dropout: float = 0.2,
         missing_neurons: Literal["both", "inferred", "masked"] = "both",
+        population_size: int | None = 10,
+        linear_share: float = 1 / 3,
         learning_rate: float = 0.006,
         weight_decay: float = 0.01,
         max_epochs: int = 32,
@@ -262,6 +301,8 @@ class GraphRegressor(RegressorPart, _GraphDecoder):
         self.dropout = dropout
         self.neuron_dropout = neuron_dropout
         self.missing_neurons = missing_neurons
+        self.population_size = population_size
+        self.linear_share = linear_share
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs

@@ -31,6 +31,20 @@ DECODING = {
         one, half the other. Columns that share an identity are not inferred.""",
         [StrOptions({"both", "inferred", "masked"})],
     ),
+    "population_size": Entry(
+        "int or None",
+        """Dimensions of a further node that reads the whole population: a learned projection of
+        the identified neurons, whose window is read out nonlinearly. Every second member has
+        it; None leaves it out.""",
+        [None, Interval(Integral, 1, None, closed="left")],
+    ),
+    "linear_share": Entry(
+        "float",
+        """Share in the outputs (logits, or the continuous target) of a linear decoder of ten
+        principal components, fitted by itself to the training windows; the rest is the
+        net's. 0 leaves it out, as do columns that share an identity.""",
+        [Interval(Real, 0, 1, closed="left")],
+    ),
     "label_smoothing": Entry(
         "float",
         "Weight of the uniform distribution in the training targets.",

@@ -18,10 +18,12 @@ from skneurograph.nn._layers import (
     SharedDropout,
     Standardised,
 )
+from skneurograph.nn._linear_path import LinearPath
 from skneurograph.nn._losses import cross_entropy, rollout_error, squared_error
 from skneurograph.nn._missing import MissingNeurons
 from skneurograph.nn._pairwise import pair_scores
 from skneurograph.nn._perceptron import PerceptronDecoder, PerceptronRollout
+from skneurograph.nn._population_node import PopulationNode
 from skneurograph.nn._recurrent import RecurrentDecoder
 from skneurograph.nn._recurrent_rollout import RecurrentRollout
 from skneurograph.nn._rollout import NeuronDynamics, RolloutModel
@@ -47,6 +49,7 @@ __all__ = [
     "GraphRollout",
     "IdentityEdges",
     "IdentityEmbedding",
+    "LinearPath",
     "MemberLinear",
     "MissingNeurons",
     "NeuronDynamics",
@@ -55,6 +58,7 @@ __all__ = [
     "PerceptronDecoder",
     "PerceptronRollout",
     "Pooling",
+    "PopulationNode",
     "RecurrentDecoder",
     "RecurrentRollout",
     "RelationalModel",

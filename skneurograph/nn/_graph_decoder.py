@@ -23,7 +23,9 @@ from skneurograph.nn._layers import (
     SharedDropout,
     split_missing,
 )
+from skneurograph.nn._linear_path import LinearPath
 from skneurograph.nn._missing import MissingNeurons
+from skneurograph.nn._population_node import PopulationNode
 
 __all__ = ["GraphDecoder"]
 
@@ -64,10 +66,15 @@ class GraphDecoder(nn.Module):
     n_inferring : int, default=0
     prior : Tensor of shape (n_identities + 1, n_identities + 1), optional
         See `make_edges`.
+    population_size : int, default=0
+        Dimensions of a `PopulationNode`, which every second member has; 0 for none.
+    linear : LinearPath, optional
+        Decodes beside the members, which are trained without it.
     """
 
     identities: Tensor
     infers: Tensor
+    with_node: Tensor
     fading: Tensor | None
 
     def __init__(
@@ -88,6 +95,8 @@ class GraphDecoder(nn.Module):
         missing: MissingNeurons | None = None,
         n_inferring: int = 0,
         prior: Tensor | None = None,
+        population_size: int = 0,
+        linear: LinearPath | None = None,
     ) -> None:
         super().__init__()
         n_identities = int(identities.max()) + 1
@@ -114,7 +123,21 @@ class GraphDecoder(nn.Module):
         self.dropout = SharedDropout(dropout)
         self.neuron_dropout = SharedDropout(neuron_dropout)
         self.readout = MemberLinear(n_members, self.pooling.n_outputs, n_outputs)
+        # Half of the members that infer missing neurons, and half of those that do not.
+        self.register_buffer("with_node", torch.arange(0, n_members, 2), persistent=False)
+        self.population: PopulationNode | None = None
+        if population_size and n_identities:
+            self.population = PopulationNode(
+                len(self.with_node),
+                n_identities,
+                n_times,
+                n_outputs,
+                n_dimensions=population_size,
+                hidden_size=hidden_size,
+                dropout=dropout,
+            )
         self.missing = missing
+        self.linear = linear
         infers = torch.arange(n_members) >= n_members - n_inferring
         self.register_buffer("infers", infers[:, None, None], persistent=False)
 
@@ -158,23 +181,35 @@ class GraphDecoder(nn.Module):
         """
         identities = self.identities if identities is None else identities
         activity, recorded = split_missing(windows)
+        present = recorded
         told = None
         if self.missing is not None:
             activity, told = self.missing(activity, recorded, identities)
-        activity, recorded = activity[None], recorded[None]
+            present = recorded | told
+        linear = None
+        if self.linear is not None and not self.training:
+            linear = self.linear(activity, present, identities)
+        activity, recorded, present = activity[None], recorded[None], present[None]
         if told is not None:
             recorded = recorded | (told & self.infers)
         if self.training and self.neuron_dropout.p > 0:
             # A dropped neuron is masked like one that the animal lacks, so what its
             # features would be does not matter.
             shape = (self.n_members, 1, windows.shape[1])
-            recorded = recorded & (self.neuron_dropout.keep(shape, activity) > 0)
+            kept = self.neuron_dropout.keep(shape, activity) > 0
+            recorded, present = recorded & kept, (present & kept)[self.with_node]
         features, graph = self.encode(activity, recorded, identities)
         if graph is not None:
             for own, sent in zip(self.own, self.sent):
                 features = features + F.relu(own(features) + graph.send(sent(features)))
         pooled = self.pooling(features, recorded, identities)
         output: Tensor = self.readout(self.dropout(pooled))
+        if self.population is not None:
+            faded = activity if self.fading is None else activity * self.fading
+            added = self.population(faded, present, identities)
+            output = output.index_add(0, self.with_node, added)
+        if linear is not None and self.linear is not None:
+            return self.linear.join(output, linear)
         return output
 
     def infer_graph(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:

@@ -188,7 +188,7 @@ def test_splitters_cut_no_window(long_windows, cut_sizes):
 
 
 def test_training_on_lazy_windows_cuts_a_batch_at_a_time(long_windows, cut_sizes):
-    model = quick_classifier(batch_size=16, n_rounds=0, missing_neurons="masked")
+    model = quick_classifier(batch_size=16, n_rounds=0, missing_neurons="masked", linear_share=0)
     model.fit(long_windows.X, long_windows.y)
     assert sum(cut_sizes) >= len(long_windows)
     assert max(cut_sizes) <= 16
