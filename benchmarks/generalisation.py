@@ -55,7 +55,7 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
     "mlp": {"_balancedmlpclassifier__alpha": [1.0, 10.0, 100.0]},
     "recurrent": {"projection_size": [5, 10, None]},
-    "graph": {"missing_neurons": ["masked", "inferred", "both"], "n_rounds": [0, 1]},
+    "graph": {"population_size": [None, 10], "linear_share": [0, 1 / 3]},
 }
 
 
