@@ -60,11 +60,28 @@ def test_every_architecture_learns(edge_model, edge_activation, pooling):
         edge_model=edge_model,
         edge_activation=edge_activation,
         pooling=pooling,
+        # What stands beside the graph would learn the rule by itself.
+        population_size=None,
+        linear_share=0,
         random_state=0,
         n_members=1,
         max_epochs=20,
     )
     assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.75
+
+
+def test_the_population_node_sees_differences_that_a_mean_over_neurons_blurs():
+    X, difference = make_data(GraphRegressor, n_windows=1200)
+    apart = np.abs(difference)
+    y = apart > np.median(apart)
+    scores = {}
+    for size in (None, 4):
+        model = GraphClassifier(
+            population_size=size, linear_share=0, n_members=1, random_state=0
+        ).fit(X[:900], y[:900])
+        scores[size] = model.score(X[900:], y[900:])
+    assert scores[4] > 0.85
+    assert scores[None] < scores[4] - 0.08
 
 
 def test_the_architecture_of_the_paper_trains_on_two_frames():
