@@ -35,7 +35,12 @@ from skneurograph.nn.relational import (
     sample_types,
     sum_of_rectified,
 )
-from skneurograph.nn.tavrnn import SnapshotModel, edge_likelihood, join_history
+from skneurograph.nn.tavrnn import (
+    SnapshotModel,
+    edge_likelihood,
+    join_history,
+    start_at_components,
+)
 
 __all__ = [
     "SILENT",
@@ -76,5 +81,6 @@ __all__ = [
     "rollout_error",
     "sample_types",
     "squared_error",
+    "start_at_components",
     "sum_of_rectified",
 ]

@@ -40,7 +40,8 @@ from skneurograph.embedding.tavrnn._sequences import (
     split_sequences,
 )
 from skneurograph.embedding.tavrnn._snapshots import LEAST_FRAMES, snapshot_columns
-from skneurograph.nn import SnapshotModel, computed_loss
+from skneurograph.embedding.tavrnn._start import principal_axes
+from skneurograph.nn import SnapshotModel, computed_loss, start_at_components
 from skneurograph.nn.tavrnn._cell import Trajectory
 from skneurograph.nn.tavrnn._snapshots import PickedPropagation, Propagation
 
@@ -141,7 +142,10 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     What is ours, beside the published model: the latent of the history node joins each
     neuron's own in the inner product and explains the activity, without which nothing would
     ask it to tell anything; features reach the latents also linearly; all pairs of a neuron
-    count as one observation. The embedding is the posterior mean; nothing is drawn.
+    count as one observation. With ``node_features="identity"`` and activity features, the
+    history node's latent starts at the principal components of these features in the
+    training windows: the loss ends lower, and other initial values end less far apart. The
+    embedding is the posterior mean; nothing is drawn.
 
     All graphs are held in memory, ``n_windows * n_neurons**2`` numbers, and, when a sequence
     is embedded, some ``10 * n_neurons * hidden_size`` numbers for each of its windows.
@@ -495,14 +499,16 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
     def _build(self, read: ReadWindows) -> SnapshotModel:
-        return SnapshotModel(
+        reliability = self._reader.scale.reliability
+        has_own_gains = self.node_features == "identity"
+        model = SnapshotModel(
             read.features.shape[2],
-            torch.from_numpy(self._reader.scale.reliability),
+            torch.from_numpy(reliability),
             read.levels.shape[1],
             n_identities=None
             if self.node_features == "exchangeable"
             else len(self.recorded_neurons_),
-            own_gains=self.node_features == "identity",
+            own_gains=has_own_gains,
             hidden_size=self.hidden_size,
             n_components=self.n_components,
             attention_width=self.attention_width,
@@ -510,6 +516,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             n_classes=len(getattr(self, "classes_", ())),
             label_weight=float(self.label_weight),
         )
+        if has_own_gains and reliability.size:
+            seen = read.features[torch.from_numpy(read.recorded.any(axis=1))].double().numpy()
+            axes, sizes = principal_axes(seen, reliability, self.n_components)
+            start_at_components(model, torch.from_numpy(axes), torch.from_numpy(sizes))
+        return model
 
     def _run_sequences(
         self, read: ReadWindows, sequences: list[Rows]

@@ -2,5 +2,6 @@
 
 from skneurograph.nn.tavrnn._model import SnapshotModel
 from skneurograph.nn.tavrnn._snapshots import edge_likelihood, join_history
+from skneurograph.nn.tavrnn._start import start_at_components
 
-__all__ = ["SnapshotModel", "edge_likelihood", "join_history"]
+__all__ = ["SnapshotModel", "edge_likelihood", "join_history", "start_at_components"]
