@@ -36,6 +36,7 @@ from skneurograph.nn.relational import (
     sum_of_rectified,
 )
 from skneurograph.nn.tavrnn import (
+    SnapshotEnsemble,
     SnapshotModel,
     edge_likelihood,
     join_history,
@@ -70,6 +71,7 @@ __all__ = [
     "RolloutModel",
     "SharedDropout",
     "SharedGraph",
+    "SnapshotEnsemble",
     "SnapshotModel",
     "Standardised",
     "TimeGrid",

@@ -18,7 +18,6 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import Tensor
 
 from skneurograph.base._containers import check_alignment
 from skneurograph.base._described import described
@@ -32,17 +31,23 @@ from skneurograph.base._training import loss_curve
 from skneurograph.base._validation import check_classes, check_groups, check_windows, groups_needed
 from skneurograph.data._lazy import LazyWindows
 from skneurograph.data._warnings import warn
+from skneurograph.embedding.tavrnn._joint import JointSpace
 from skneurograph.embedding.tavrnn._reader import ReadWindows, SnapshotReader
 from skneurograph.embedding.tavrnn._sequences import (
     Rows,
+    Run,
     Snapshots,
     rows_side_by_side,
     split_sequences,
 )
 from skneurograph.embedding.tavrnn._snapshots import LEAST_FRAMES, snapshot_columns
 from skneurograph.embedding.tavrnn._start import principal_axes
-from skneurograph.nn import SnapshotModel, computed_loss, start_at_components
-from skneurograph.nn.tavrnn._cell import Trajectory
+from skneurograph.nn import (
+    SnapshotEnsemble,
+    SnapshotModel,
+    computed_loss,
+    start_at_components,
+)
 from skneurograph.nn.tavrnn._snapshots import PickedPropagation, Propagation
 
 __all__ = ["TAVRNN"]
@@ -100,6 +105,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     label_weight : float
         Weight of the cross-entropy of the labels, if ``y`` is given to ``fit``. With 0,
         labels are ignored, as a step of a pipeline that must not look at them needs it.
+    n_members : int
+        Models trained from different initial values, side by side, whose embeddings are
+        joined: the leading principal components of all of them, learned from the training
+        windows. The embedding then depends less on ``random_state``, and takes as many times
+        as long.
     hidden_size : int
         Units of a node's state.
     max_epochs : int
@@ -114,12 +124,12 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     ----------
     attention_ : ndarray of shape (n_windows, attention_width)
         Of the training windows: weight of the state ``k`` windows before, 0 being the
-        window's own. Rows sum to one.
+        window's own, averaged over members. Rows sum to one.
     graph_ : ndarray of shape (n_neurons, n_neurons)
         Mean graph of the training windows. NaN for pairs never recorded together.
     loss_curve_ : ndarray of shape (n_epochs,)
         Loss of each complete epoch: the negative evidence lower bound per neuron (weighted,
-        and with the labels).
+        and with the labels), averaged over members.
     classes_ : ndarray of shape (n_classes,)
         Only if trained with labels.
     recorded_neurons_
@@ -148,7 +158,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     embedding is the posterior mean; nothing is drawn.
 
     All graphs are held in memory, ``n_windows * n_neurons**2`` numbers, and, when a sequence
-    is embedded, some ``10 * n_neurons * hidden_size`` numbers for each of its windows.
+    is embedded, some ``10 * n_neurons * hidden_size`` numbers for each of its windows and for
+    each member.
 
     References
     ----------
@@ -203,6 +214,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         sequence_length: int | None = 8,
         kl_weight: float = 0.03,
         label_weight: float = 1.0,
+        n_members: int = 3,
         hidden_size: int = 32,
         learning_rate: float = 0.01,
         weight_decay: float = 0.01,
@@ -223,6 +235,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.sequence_length = sequence_length
         self.kl_weight = kl_weight
         self.label_weight = label_weight
+        self.n_members = n_members
         self.hidden_size = hidden_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -305,9 +318,7 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.graph_[np.ix_(self.recorded_neurons_, self.recorded_neurons_)] = (
             self._reader.mean_graph
         )
-        self.attention_ = np.empty((len(windows), self.attention_width))
-        for rows, trajectory in self._run_each(read, sequences):
-            self.attention_[rows] = trajectory.attention.cpu().numpy()
+        self._read_off(read, sequences)
         return self
 
     def fit_transform(
@@ -336,15 +347,19 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_windows, n_components)
-            Posterior mean of the history node's latent.
+            Posterior mean of the history node's latent; of several members, the principal
+            components of theirs.
         """
         windows, sequences = self._checked(X, groups)
         embedding = np.empty((len(windows), self.n_components), dtype=windows.dtype)
         columns = self._columns_to_read(windows)
         self._require_graphs("transform", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
-        for rows, trajectory in self._run_each(read, sequences):
-            embedding[rows] = trajectory.mean[:, 0].cpu().numpy()
+        for run in self._run_sequences(read, sequences):
+            for rows, stacked in run.of_each(self._ensemble.populations(run.trajectories)):
+                embedding[rows] = (
+                    stacked if self._joint is None else self._joint.population(stacked)
+                )
         return embedding
 
     @usual_torch()
@@ -366,8 +381,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_windows, n_neurons, n_components)
             Vectors whose inner products tell who is connected: the posterior mean of each
-            neuron, with what the history node's means for it. NaN for neurons that are
-            not recorded, or that no training window held (unless neurons are exchangeable).
+            neuron, with what the history node's means for it; of several members, axes that
+            keep their mean inner products. NaN for neurons that are not recorded, or that no
+            training window held (unless neurons are exchangeable).
         """
         windows, sequences = self._checked(X, groups)
         columns = self._columns_to_read(windows)
@@ -375,10 +391,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         embedding = np.full(shape, np.nan, dtype=windows.dtype)
         self._require_graphs("embed_neurons", windows, len(columns) + 1)
         read = self._reader.read(windows, columns)
-        for rows, trajectory in self._run_each(read, sequences):
-            part = self.net_.module_.joined(trajectory.mean[:, None])[:, 0].cpu().numpy()
-            part[~read.recorded[rows]] = np.nan
-            embedding[rows[:, None], columns] = part
+        for run in self._run_sequences(read, sequences):
+            for rows, stacked in run.of_each(self._ensemble.neurons(run.trajectories)):
+                part = stacked if self._joint is None else self._joint.neurons(stacked)
+                part[~read.recorded[rows]] = np.nan
+                embedding[rows[:, None], columns] = part
         return embedding
 
     @usual_torch()
@@ -400,11 +417,11 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         float
-            In nats per neuron, averaged over windows that are no gaps; with the latents at
-            their means instead of drawn, the pairs of a neuron counted together as one
-            observation, and a weight of 1 for the divergence. Features are in units of the
-            training windows: compare scores of one ``threshold``, ``activity_features`` and
-            training set.
+            In nats per neuron, averaged over windows that are no gaps, and over members; with
+            the latents at their means instead of drawn, the pairs of a neuron counted
+            together as one observation, and a weight of 1 for the divergence. Features are in
+            units of the training windows: compare scores of one ``threshold``,
+            ``activity_features`` and training set.
         """
         windows, sequences = self._checked(X, groups)
         columns = self._columns_to_read(windows)
@@ -412,9 +429,9 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         read = self._reader.read(windows, columns)
         n_seen = max(1, int(read.recorded.any(axis=1).sum()))
         total = 0.0
-        for pieces, propagation, features, trajectory in self._run_sequences(read, sequences):
-            bound = self.net_.module_.bound(trajectory, propagation, features)
-            total += float(sum(bound[: len(rows), k].sum() for k, rows in enumerate(pieces)))
+        for run in self._run_sequences(read, sequences):
+            bound = self._ensemble.bound(run.trajectories, run.propagation, run.features)
+            total += sum(float(part.sum()) for _, part in run.of_each(bound))
         return total / n_seen
 
     def infer_graphs(self, X: ArrayLike | LazyWindows) -> NDArray[np.floating]:
@@ -498,36 +515,67 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
         return windows, split_sequences(len(windows), check_groups(groups, len(windows)))
 
-    def _build(self, read: ReadWindows) -> SnapshotModel:
+    def _build(self, read: ReadWindows) -> SnapshotEnsemble:
         reliability = self._reader.scale.reliability
         has_own_gains = self.node_features == "identity"
-        model = SnapshotModel(
-            read.features.shape[2],
-            torch.from_numpy(reliability),
-            read.levels.shape[1],
-            n_identities=None
-            if self.node_features == "exchangeable"
-            else len(self.recorded_neurons_),
-            own_gains=has_own_gains,
-            hidden_size=self.hidden_size,
-            n_components=self.n_components,
-            attention_width=self.attention_width,
-            kl_weight=float(self.kl_weight),
-            n_classes=len(getattr(self, "classes_", ())),
-            label_weight=float(self.label_weight),
-        )
+        start = None
         if has_own_gains and reliability.size:
             seen = read.features[torch.from_numpy(read.recorded.any(axis=1))].double().numpy()
             axes, sizes = principal_axes(seen, reliability, self.n_components)
-            start_at_components(model, torch.from_numpy(axes), torch.from_numpy(sizes))
-        return model
+            start = torch.from_numpy(axes), torch.from_numpy(sizes)
+        members = []
+        for _ in range(self.n_members):
+            member = SnapshotModel(
+                read.features.shape[2],
+                torch.from_numpy(reliability),
+                read.levels.shape[1],
+                n_identities=None
+                if self.node_features == "exchangeable"
+                else len(self.recorded_neurons_),
+                own_gains=has_own_gains,
+                hidden_size=self.hidden_size,
+                n_components=self.n_components,
+                attention_width=self.attention_width,
+                kl_weight=float(self.kl_weight),
+                n_classes=len(getattr(self, "classes_", ())),
+                label_weight=float(self.label_weight),
+            )
+            if start is not None:
+                start_at_components(member, *start)
+            members.append(member)
+        return SnapshotEnsemble(members)
 
-    def _run_sequences(
-        self, read: ReadWindows, sequences: list[Rows]
-    ) -> Iterator[tuple[list[Rows], Propagation, Tensor, Trajectory]]:
-        """Run over sequences, those of similar length side by side; give what was read, too."""
-        module = self.net_.module_.eval()
-        device = next(module.parameters()).device
+    @property
+    def _ensemble(self) -> SnapshotEnsemble:
+        ensemble: SnapshotEnsemble = self.net_.module_
+        return ensemble
+
+    @torch.no_grad()
+    def _read_off(self, read: ReadWindows, sequences: list[Rows]) -> None:
+        """Set what the training windows tell: attention, and how to join the members."""
+        n_stacked = self.n_members * self.n_components
+        self.attention_ = np.empty((len(read.recorded), self.attention_width))
+        population = np.empty((len(read.recorded), n_stacked))
+        products = np.zeros((n_stacked, n_stacked))
+        for run in self._run_sequences(read, sequences):
+            attention = torch.stack([each.attention for each in run.trajectories]).mean(dim=0)
+            for rows, part in run.of_each(attention):
+                self.attention_[rows] = part
+            for rows, part in run.of_each(self._ensemble.populations(run.trajectories)):
+                population[rows] = part
+            if self.n_members > 1:
+                for rows, part in run.of_each(self._ensemble.neurons(run.trajectories)):
+                    known = part[read.recorded[rows]].astype(np.float64)
+                    products += known.T @ known
+        self._joint = None
+        if self.n_members > 1:
+            seen = population[read.recorded.any(axis=1)]
+            self._joint = JointSpace.fit(seen, products, self.n_members)
+
+    def _run_sequences(self, read: ReadWindows, sequences: list[Rows]) -> Iterator[Run]:
+        """Run over sequences, those of similar length side by side."""
+        ensemble = self._ensemble.eval()
+        device = next(ensemble.parameters()).device
         labels = torch.full((len(read.propagation),), -1)
         data = Snapshots(read.propagation, read.features, read.levels, labels, sequences, None)
         n_nodes = read.propagation.shape[1]
@@ -542,16 +590,8 @@ class TAVRNN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if "rows" in part:
                 propagation = PickedPropagation(part["propagation"][0], part["rows"])
             with torch.no_grad():
-                trajectory = module.run(propagation, part["features"], part["levels"])
-            yield pieces, propagation, part["features"], trajectory
-
-    def _run_each(
-        self, read: ReadWindows, sequences: list[Rows]
-    ) -> Iterator[tuple[Rows, Trajectory]]:
-        """Run over sequences, and give the trajectory of each without its dimension."""
-        for pieces, _, _, trajectory in self._run_sequences(read, sequences):
-            for k, rows in enumerate(pieces):
-                yield rows, Trajectory(*(part[: len(rows), k] for part in trajectory))
+                trajectories = ensemble.run(propagation, part["features"], part["levels"])
+            yield Run(pieces, propagation, part["features"], trajectories)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

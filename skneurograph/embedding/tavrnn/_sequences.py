@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skneurograph.nn.tavrnn._snapshots import LARGE, take_rows
+from skneurograph.nn.tavrnn._cell import Trajectory
+from skneurograph.nn.tavrnn._snapshots import LARGE, Propagation, take_rows
 
-__all__ = ["Snapshots", "cut_pieces", "rows_side_by_side", "split_sequences", "take"]
+__all__ = ["Run", "Snapshots", "cut_pieces", "rows_side_by_side", "split_sequences", "take"]
 
 Rows = NDArray[np.intp]
 
@@ -79,6 +80,30 @@ def take(values: Tensor, rows: Tensor) -> Tensor:
     taken = values.index_select(0, flat.clamp(min=0))
     taken[flat < 0] = 0
     return taken.unflatten(0, rows.shape)
+
+
+class Run(NamedTuple):
+    """What members made of some sequences that went side by side.
+
+    Attributes
+    ----------
+    pieces : list of array of int
+        Windows of each sequence.
+    propagation, features
+        What the members read.
+    trajectories : list of Trajectory
+        That of each member.
+    """
+
+    pieces: list[Rows]
+    propagation: Propagation
+    features: Tensor
+    trajectories: list[Trajectory]
+
+    def of_each(self, values: Tensor) -> Iterator[tuple[Rows, NDArray[np.floating]]]:
+        """Split values (n_snapshots, n_sequences, ...) by sequence, with its windows."""
+        for k, rows in enumerate(self.pieces):
+            yield rows, values[: len(rows), k].detach().cpu().numpy()
 
 
 @dataclass(frozen=True)

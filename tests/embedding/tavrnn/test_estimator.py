@@ -319,6 +319,7 @@ def test_passes_that_are_padded_are_not_merged():
         {"threshold": 0.6},
         {"attention_width": 2},
         {"label_weight": 7.0},
+        {"n_members": 1},
         {"hidden_size": 5},
         {"batch_size": 1},
     ],
@@ -339,7 +340,8 @@ def test_rows_of_weights_are_features_if_they_are_to_tell_neurons_apart(X):
 def test_the_score_is_a_bound_whatever_weight_the_divergence_had_in_training(X):
     model = cheap().fit(X)
     score = model.score(X)
-    model.net_.module_.kl_weight = 100.0
+    for member in model.net_.module_:
+        member.kl_weight = 100.0
     assert model.score(X) == score
 
 

@@ -1,11 +1,11 @@
-"""Where a model of snapshots starts."""
+"""Where a model of snapshots starts, and several models side by side."""
 
 import numpy as np
 import pytest
 import torch
 
 from skneurograph.embedding.tavrnn._start import principal_axes
-from skneurograph.nn import SnapshotModel, join_history, start_at_components
+from skneurograph.nn import SnapshotEnsemble, SnapshotModel, join_history, start_at_components
 
 N_WINDOWS, N_NEURONS, N_FEATURES, SIZE = 40, 5, 2, 12
 
@@ -104,3 +104,21 @@ def test_activity_that_does_not_vary_has_no_axes(features):
     axes, sizes = principal_axes(features, np.ones((3, 1)), 2)
     assert axes.shape == (3, 1, 0)
     assert sizes.shape == (0,)
+
+
+def test_members_train_each_by_itself():
+    features = make_features()
+    reliability = np.ones((N_NEURONS, N_FEATURES))
+    members = [make_model(reliability) for _ in range(3)]
+    inputs = *inputs_of(features), torch.full((1, N_WINDOWS), -1)
+    losses, slopes = [], []
+    for member in members:
+        loss = member(*inputs)
+        losses.append(loss.detach())
+        slopes.append(torch.autograd.grad(loss.sum(), member.gains)[0])
+    ensemble = SnapshotEnsemble(members)
+    loss = ensemble(*inputs)
+    torch.testing.assert_close(loss.detach(), torch.stack(losses).mean(dim=0))
+    found = torch.autograd.grad(loss.sum(), [member.gains for member in ensemble])
+    for slope, expected in zip(found, slopes):
+        torch.testing.assert_close(3 * slope, expected)
