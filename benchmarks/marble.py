@@ -1,6 +1,6 @@
 """Cost of MARBLE, its scaling, and the quality of its embeddings.
 
-usage: python benchmarks/marble.py [--only speed growth rat planar van_der_pol] [--seeds 0 1 2 3 4]
+usage: python benchmarks/marble.py [--only speed growth rat mice planar van_der_pol] [--seeds 0 1 2]
 
 Speed and memory: each row of the table runs in a process of its own, on one thread. CPU
 seconds are the median of several runs; memory is the peak above what the process holds when
@@ -8,10 +8,11 @@ everything is imported. "Construct" is all before training: graph, diffusion, de
 principal components. The published figures were measured with the authors' code on a machine
 of the same kind.
 
-Rat: positions on a track from the hippocampus (rat_buddy.npz, in the folder named by
-``--data`` or SKNEUROGRAPH_DATA): rates by a Gaussian of 0.25 s, 20 principal components
-fitted on the first 80 % of the session, embedding fitted there, the last 20 % embedded as new
-points; 36 nearest neighbours by cosine. The published code embeds all points at once.
+Rat and mice: positions on a track from the hippocampus (every rat_hippocampus/rat_*.npz and
+mice/*.npz in the folder named by ``--data`` or SKNEUROGRAPH_DATA): rates by a Gaussian of
+0.25 s, 20 principal components fitted on the first 80 % (of the laps in each direction, for
+mice), embedding fitted there, the rest embedded as new points; 36 nearest neighbours by
+cosine. Partners are up to 0.25 s along the flow. See docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -34,18 +35,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from rats import States, decode, mouse_paths, mouse_states, rat_paths, rat_states
 from scipy.stats import spearmanr
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score, r2_score
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 
-from skneurograph import Recording, sliding_windows
 from skneurograph.datasets import make_planar_flows, make_van_der_pol
 from skneurograph.embedding import MARBLE
-from skneurograph.metrics import distribution_distances
-from skneurograph.preprocessing import smooth_spikes
+from skneurograph.metrics import consistency, distribution_distances
 
 # Work: points, dimensions, parameters, what is timed, and the published figures.
 WORK: dict[str, dict[str, Any]] = {
@@ -82,6 +81,7 @@ WORK: dict[str, dict[str, Any]] = {
     },
 }
 GROWTH = (1000, 2000, 4000, 8000, 16000, 32000, 64000)
+# What the published figures of the table were measured on.
 RAT = "rat_hippocampus/rat_buddy.npz"
 
 
@@ -104,24 +104,10 @@ def megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def rat_states(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Windows of two frames, position and direction at their state, and where the test starts."""
-    recording = Recording.load(folder / RAT)
-    rates = smooth_spikes(recording, sd=0.25).activity
-    cut = int(0.8 * len(rates))
-    scores = PCA(20, svd_solver="full").fit(rates[:cut]).transform(rates)
-    windows = sliding_windows(scores, 2).X
-    position = recording.covariates["position"][:-1]
-    direction = recording.covariates["direction"][:-1]
-    # A window belongs to the part that holds both of its frames.
-    return windows, position, direction, cut
-
-
-def states(work: dict[str, Any], folder: Path) -> np.ndarray:
+def work_states(work: dict[str, Any], folder: Path) -> np.ndarray:
     """Windows of two frames for a row of the table, simulated where there is no recording."""
     if "intrinsic" in work and (folder / RAT).exists():
-        windows, _, _, cut = rat_states(folder)
-        return windows[: cut - 1]
+        return rat_states(folder / RAT).windows[0]
     rng = np.random.default_rng(0)
     n, d = work["n"], work["d"]
     k = work.get("intrinsic", d)
@@ -132,7 +118,7 @@ def states(work: dict[str, Any], folder: Path) -> np.ndarray:
 
 
 def measure(work: dict[str, Any], folder: Path) -> dict[str, float]:
-    windows = states(work, folder)
+    windows = work_states(work, folder)
     before = megabytes()
     clock = _Clock()
     start = time.process_time()
@@ -140,7 +126,7 @@ def measure(work: dict[str, Any], folder: Path) -> dict[str, float]:
     end = time.process_time()
     found = {"construct": clock.begun - start, "fit": end - start, "memory": megabytes() - before}
     if "new" in work:
-        new = states({**work, "n": work["new"]}, folder) + np.float32(1e-3)
+        new = work_states({**work, "n": work["new"]}, folder) + np.float32(1e-3)
         start = time.process_time()
         marble.transform(new)
         found["transform"] = time.process_time() - start
@@ -189,40 +175,70 @@ def growth(options: argparse.Namespace) -> None:
         print(f"exponent of {name}: {slope:.2f}")
 
 
-def decode(
-    train: np.ndarray, test: np.ndarray, position: np.ndarray, direction: np.ndarray, cut: int
-) -> tuple[float, float, float]:
-    """Median error in cm, R2 of the position, accuracy of the direction."""
-    near = KNeighborsRegressor(36, metric="cosine")
-    found = near.fit(train, position[: cut - 1]).predict(test)
-    turned = near.fit(train, direction[: cut - 1]).predict(test)
-    return (
-        100 * float(np.median(np.abs(found - position[cut:]))),
-        float(r2_score(position[cut:], found)),
-        float(((turned > 0.5) == (direction[cut:] > 0.5)).mean()),
-    )
+def place_table(
+    name: str, states: States, unit: float, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Print how well the place is decoded; return embeddings of the test (first seed)."""
+    train, test = states.windows
+    print(f"\n{name}: {len(train)} states, {states.rates[0].shape[1]} neurons", flush=True)
+    for label, *parts in (
+        ("rates", *states.rates),
+        ("PCA 10", train[:, :10, 0], test[:, :10, 0]),
+        ("PCA 20", train[:, :, 0], test[:, :, 0]),
+    ):
+        error, *others = decode(*parts, states)
+        print(f"{label:28s} {unit * error:6.2f} {others[0]:7.3f} {others[1]:7.3f}", flush=True)
+    kept = {}
+    for n_components in options.components:
+        label, figures = f"MARBLE, {n_components} components", []
+        kept[f"PCA {n_components}"] = test[:, :n_components, 0]
+        for seed in options.seeds:
+            parameters = {"n_steps": states.n_steps, **options.parameters}
+            marble = MARBLE(n_components=n_components, random_state=seed, **parameters)
+            embedded = marble.fit_transform(train), marble.transform(test)
+            kept.setdefault(label, embedded[1])
+            error, *others = decode(*embedded, states)
+            figures.append((unit * error, *others))
+        mean, sd = np.mean(figures, axis=0), np.std(figures, axis=0, ddof=min(1, len(figures) - 1))
+        cells = " ".join(f"{m:.{k}f} ± {s:.{k}f}" for m, s, k in zip(mean, sd, (2, 3, 3)))
+        print(f"{label:28s} {cells}", flush=True)
+    return kept
+
+
+def place_tables(
+    paths: list[Path], unit: float, length: float, options: argparse.Namespace
+) -> None:
+    """Print the table of each animal, and how far their embeddings agree up to a linear map."""
+    embedded, places = {}, {}
+    read = mouse_states if paths and paths[0].parent.name == "mice" else rat_states
+    for path in paths:
+        states = read(path)
+        embedded[path.stem] = place_table(path.stem, states, unit, options)
+        # Each direction has bins of its own.
+        places[path.stem] = states.place[1] @ [1, 2 * length]
+    if len(paths) < 2:
+        return
+    print("\nmean R2 over pairs of animals; bins of position and direction that were held out")
+    folds = KFold(5, shuffle=True, random_state=0)
+    for n_components in options.components:
+        if n_components > 10:
+            continue  # more components than a fold has bins to fit them
+        for label in (f"PCA {n_components}", f"MARBLE, {n_components} components"):
+            values = {name: found[label] for name, found in embedded.items()}
+            scores = consistency(values, places, n_bins=options.bins, cv=folds).scores
+            print(f"{label:28s} {np.nanmean(scores):.3f}", flush=True)
 
 
 def rat(options: argparse.Namespace) -> None:
-    if not (options.data / RAT).exists():
-        print(f"\nno {RAT} in {options.data}: the rat is left out")
-        return
-    windows, position, direction, cut = rat_states(options.data)
-    train, test = windows[: cut - 1], windows[cut:]
-    print("\nposition of a rat: median error (cm), R2, accuracy of the direction")
-    for name, columns in (("PCA 10", slice(10)), ("PCA 20", slice(20))):
-        figures = decode(train[:, columns, 0], test[:, columns, 0], position, direction, cut)
-        print(f"{name:28s} {figures[0]:6.2f} {figures[1]:7.3f} {figures[2]:7.3f}")
-    for n_components in (32, 8, 3):
-        figures = []
-        for seed in options.seeds:
-            marble = MARBLE(n_components=n_components, random_state=seed, **options.parameters)
-            embedded = marble.fit_transform(train), marble.transform(test)
-            figures.append(decode(*embedded, position, direction, cut))
-        mean, sd = np.mean(figures, axis=0), np.std(figures, axis=0, ddof=min(1, len(figures) - 1))
-        name = f"MARBLE, {n_components} components"
-        cells = " ".join(f"{m:.{k}f} ± {s:.{k}f}" for m, s, k in zip(mean, sd, (2, 3, 3)))
-        print(f"{name:28s} {cells}", flush=True)
+    print("\nposition of rats: median error (cm), R2, accuracy of the direction")
+    place_tables(rat_paths(options.data), 100, 1.6, options)
+
+
+def mice(options: argparse.Namespace) -> None:
+    print("\nposition of mice: median error (bins), R2, accuracy of the direction")
+    for track in ("straight", "Lshape"):
+        paths = [path for path in mouse_paths(options.data) if path.stem.endswith(track)]
+        place_tables(paths, 1, 22, options)
 
 
 def planar(options: argparse.Namespace) -> None:
@@ -276,7 +292,14 @@ def van_der_pol(options: argparse.Namespace) -> None:
         )
 
 
-PARTS = {"speed": speed, "growth": growth, "rat": rat, "planar": planar, "van_der_pol": van_der_pol}
+PARTS = {
+    "speed": speed,
+    "growth": growth,
+    "rat": rat,
+    "mice": mice,
+    "planar": planar,
+    "van_der_pol": van_der_pol,
+}
 
 
 def main() -> None:
@@ -284,6 +307,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--components", type=int, nargs="*", default=[32, 8, 3])
+    parser.add_argument("--bins", type=int, default=80, help="of position and direction")
     parser.add_argument("--parameters", type=json.loads, default={}, help="JSON, of MARBLE")
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("SKNEUROGRAPH_DATA", "data"))
