@@ -60,7 +60,7 @@ for organism in np.unique(windows.groups):
 # default, to keep the example short.
 
 models = default_models(identities=windows.identities, max_epochs=16)
-models["recurrent"].set_params(max_epochs=16)
+models["recurrent"].set_params(recurrentclassifier__max_epochs=16)
 result = compare(models, windows.X, windows.y, groups=windows.groups, reference="logistic")
 print(result)
 
