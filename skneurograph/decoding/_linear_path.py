@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from skneurograph.base._columns import Identities
@@ -14,7 +15,7 @@ from skneurograph.base._missing import Correlations
 from skneurograph.base._split import Part
 from skneurograph.base._targets import Continuous, DecodedTarget
 from skneurograph.base._units import power_of_two
-from skneurograph.data._lazy import CHUNK_ELEMENTS, LazyWindows, cut_windows
+from skneurograph.data._lazy import CHUNK_ELEMENTS, cut_windows
 
 __all__ = ["LinearFit", "fit_linear_path"]
 
@@ -25,6 +26,10 @@ _N_COMPONENTS = 10
 _CLASSIFIED, _CONTINUOUS = 1 / 30, 1 / 3
 # Windows that are fitted at most, evenly spaced.
 _WINDOWS = 20_000
+# Products of neurons that components are learnt from at most: fewer windows of many neurons.
+_PRODUCTS = 10**11
+# Neurons beyond which the leading components are iterated.
+_MANY = 500
 # Elements of a chunk, of which there are several copies.
 _CHUNK = CHUNK_ELEMENTS // 8
 
@@ -70,11 +75,12 @@ def fit_linear_path(
     if not is_continuous and len(np.unique(y[weight > 0])) < max(2, target.n_outputs):
         return None
     columns = identities.first_columns
-    rows = np.unique(np.linspace(0, len(y) - 1, _WINDOWS).astype(np.intp))
+    rows = _evenly(np.arange(len(y)), _WINDOWS)
     y, weight = y[rows], weight[rows]
-    population = _Population(part.windows, rows, columns, correlations, part.weight[rows])
+    n_learning = _PRODUCTS // (len(columns) ** 2 * part.windows.shape[2])
+    population = _Population(part, _evenly(rows, max(100, n_learning)), columns, correlations)
     components = population.components(_N_COMPONENTS)
-    scores = np.concatenate([components.T @ centred for _, centred in population.centred()])
+    scores = np.concatenate([components.T @ centred for _, centred in population.centred(rows)])
     features = scores.reshape(len(scores), -1)
     if is_continuous:
         ridge = Ridge(alpha=_CONTINUOUS * weight.sum()).fit(features, y, sample_weight=weight)
@@ -91,17 +97,23 @@ def fit_linear_path(
     return LinearFit(population.mean, components, coefficients.reshape(shape), bias)
 
 
+def _evenly(rows: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
+    """Take so many rows at most, evenly spaced."""
+    if len(rows) <= n_rows:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, n_rows).astype(np.intp)]
+
+
 class _Population:
-    """Identified neurons of some windows, none missing, a chunk at a time.
+    """Identified neurons of windows, none missing, a chunk at a time.
 
     Parameters
     ----------
-    windows : ndarray or LazyWindows, shape (n_windows, n_neurons, n_times)
+    part : Part
     rows, columns : ndarray of int
-        Windows, and neurons.
+        Windows that mean and components are learnt from, and neurons.
     correlations : Correlations or None
         Of these neurons.
-    weight : ndarray of shape (n_rows,)
 
     Attributes
     ----------
@@ -110,48 +122,60 @@ class _Population:
 
     def __init__(
         self,
-        windows: NDArray | LazyWindows,
+        part: Part,
         rows: NDArray[np.intp],
         columns: NDArray[np.intp],
         correlations: Correlations | None,
-        weight: _Array,
     ) -> None:
-        self._windows, self._rows, self._columns = windows, rows, columns
-        self._correlations, self._weight = correlations, weight
+        self._part, self._rows, self._columns = part, rows, columns
+        self._correlations = correlations
         total, count = np.zeros(len(columns)), np.zeros(len(columns))
-        for part, filled in self._filled():
-            recorded = ~np.isnan(filled[:, :, 0])
-            total += weight[part] @ np.where(recorded, filled.mean(axis=2), 0)
-            count += weight[part] @ recorded
+        for some, filled in self._filled(rows):
+            weight, recorded = part.weight[some], ~np.isnan(filled[:, :, 0])
+            total += weight @ np.where(recorded, filled.mean(axis=2), 0)
+            count += weight @ recorded
         self.mean = total / np.where(count > 0, count, 1)
 
     def components(self, n_components: int) -> _Array:
         """Principal directions (n_neurons, n_components), of activity in units of its spread."""
-        products = np.zeros((len(self.mean), len(self.mean)))
-        unit = max(float(power_of_two(np.abs(x).max(initial=0))) for _, x in self.centred())
-        for part, centred in self.centred():
+        n_neurons = len(self.mean)
+        products, total = np.zeros((n_neurons, n_neurons)), 0.0
+        rows = self._rows
+        unit = max(float(power_of_two(np.abs(x).max(initial=0))) for _, x in self.centred(rows))
+        for some, centred in self.centred(rows):
+            weight = self._part.weight[some]
             x = centred.transpose(1, 0, 2) / unit
-            heavy = x * self._weight[part, None]
-            products += heavy.reshape(len(x), -1) @ x.reshape(len(x), -1).T
-        products /= self._weight.sum() * self._windows.shape[2]
+            heavy = x * weight[:, None]
+            products += heavy.reshape(n_neurons, -1) @ x.reshape(n_neurons, -1).T
+            total += weight.sum() * centred.shape[2]
+        products /= total
         n_varying = int((np.diag(products) > 0).sum())
         spread = np.sqrt(np.trace(products) / max(1, n_varying))
-        directions: _Array = np.linalg.eigh(products)[1][:, ::-1][:, :n_components]
-        return directions / unit / (spread or 1.0)
+        return _leading(products, n_components) / unit / (spread or 1.0)
 
-    def centred(self) -> Iterator[tuple[slice, _Array]]:
-        """Give activity minus its mean, zero where neurons are missing."""
-        for part, filled in self._filled():
-            yield part, np.nan_to_num(filled - self.mean[:, None], copy=False)
+    def centred(self, rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], _Array]]:
+        """Give some windows minus the mean, zero where neurons are missing."""
+        for some, filled in self._filled(rows):
+            yield some, np.nan_to_num(filled - self.mean[:, None], copy=False)
 
-    def _filled(self) -> Iterator[tuple[slice, _Array]]:
-        size = max(1, _CHUNK // (len(self._columns) * self._windows.shape[2]))
-        for start in range(0, len(self._rows), size):
-            part = slice(start, start + size)
-            activity = cut_windows(self._windows, self._rows[part], self._columns)
-            activity = activity.astype(np.float64)
+    def _filled(self, rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], _Array]]:
+        windows = self._part.windows
+        size = max(1, _CHUNK // (len(self._columns) * windows.shape[2]))
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            activity = cut_windows(windows, some, self._columns).astype(np.float64)
             missing = np.isnan(activity).any(axis=2)
             activity[missing] = np.nan
             if self._correlations is not None and missing.any():
                 self._correlations.fill(activity, np.ones(len(self._columns), dtype=bool))
-            yield part, activity
+            yield some, activity
+
+
+def _leading(matrix: _Array, n_axes: int) -> _Array:
+    """Eigenvectors of the largest eigenvalues of a symmetric matrix, as columns."""
+    if len(matrix) <= _MANY:
+        axes: _Array = np.linalg.eigh(matrix)[1][:, ::-1][:, :n_axes]
+        return axes
+    start = np.random.default_rng(0).normal(size=len(matrix))
+    found: _Array = eigsh(matrix, n_axes, v0=start)[1]
+    return found

@@ -134,6 +134,20 @@ def test_of_very_many_windows_some_are_fitted(windows, velocity, monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 
+@pytest.mark.parametrize("limit", ["_MANY", "_PRODUCTS"])
+def test_many_neurons_take_a_way_that_is_shorter(windows, velocity, monkeypatch, limit):
+    X = windows[0]
+    expected = outputs(path_of(X, velocity), X)
+    _, n_neurons, n_times = X.shape
+    few = 120 * n_neurons**2 * n_times  # of some 350 windows
+    monkeypatch.setattr(_linear_path, limit, 15 if limit == "_MANY" else few)
+    found = outputs(path_of(X, velocity), X)
+    if limit == "_MANY":
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    else:
+        assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] > 0.9
+
+
 def test_activity_that_never_varies_gives_the_mean_target():
     path = path_of(np.ones((20, 3, 4)), np.arange(20.0))
     np.testing.assert_allclose(outputs(path, np.ones((2, 3, 4))), 0, atol=1e-12)
