@@ -186,9 +186,6 @@ class GraphDecoder(nn.Module):
         if self.missing is not None:
             activity, told = self.missing(activity, recorded, identities)
             present = recorded | told
-        linear = None
-        if self.linear is not None and not self.training:
-            linear = self.linear(activity, present, identities)
         activity, recorded, present = activity[None], recorded[None], present[None]
         if told is not None:
             recorded = recorded | (told & self.infers)
@@ -208,8 +205,8 @@ class GraphDecoder(nn.Module):
             faded = activity if self.fading is None else activity * self.fading
             added = self.population(faded, present, identities)
             output = output.index_add(0, self.with_node, added)
-        if linear is not None and self.linear is not None:
-            return self.linear.join(output, linear)
+        if self.linear is not None and not self.training:
+            output = self.linear.join(output, self.linear(activity[0], present[0], identities))
         return output
 
     def infer_graph(self, windows: Tensor, identities: Tensor | None = None) -> Tensor:
