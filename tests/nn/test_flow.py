@@ -8,13 +8,6 @@ import torch
 from skneurograph.nn import ContrastiveFlow, FlowEncoder, TimeGrid
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def doubles(*shape):
     return torch.randn(*shape, dtype=torch.float64)
 

@@ -9,13 +9,6 @@ from tests.nn.test_modules import make_decoder, make_windows
 N_IDENTITIES, N_COMPONENTS, N_TIMES, N_OUTPUTS = 4, 2, 3, 5
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def make_path(n_times=N_TIMES, n_outputs=N_OUTPUTS, share=0.25):
     sizes = [
         (N_IDENTITIES,),

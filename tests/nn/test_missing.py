@@ -10,13 +10,6 @@ from skneurograph.nn import MissingNeurons
 from tests.nn.test_modules import make_decoder, make_windows
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def make_missing(n_identities=4):
     factors = torch.randn(n_identities, n_identities, dtype=torch.float64)
     products = factors @ factors.T + torch.eye(n_identities)

@@ -43,13 +43,6 @@ def make_prior(n_identities=4):
     return prior
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def make_decoder(
     identities, edge_model="identity", activation="softmax", pooling="mean", **options
 ):

@@ -11,13 +11,6 @@ SIZES = {"n_dimensions": 3, "hidden_size": 4, "dropout": 0.0}
 IDENTITIES = torch.tensor([2, 0, -1, 3, 1])
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def make_node(n_members=2, **changed):
     return PopulationNode(n_members, 4, 3, 2, **{**SIZES, **changed}).double()
 

@@ -17,13 +17,6 @@ FORMS = list(itertools.product(("factorized", "mlp"), ("mlp", "cnn"), ("mlp", "r
 BLOCKS = [1, 300, 10**9]
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def doubles(*shape, grad=False):
     return torch.randn(*shape, dtype=torch.float64, requires_grad=grad)
 

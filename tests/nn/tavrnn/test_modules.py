@@ -14,13 +14,6 @@ from skneurograph.nn.tavrnn._plain import LEAST_SPREAD
 N_TIMES, N_NEURONS, N_FEATURES, N_COMPONENTS, SIZE = 6, 4, 3, 2, 3
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def doubles(*shape, grad=False):
     return torch.randn(*shape, dtype=torch.float64, requires_grad=grad)
 

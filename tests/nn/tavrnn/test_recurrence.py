@@ -35,13 +35,6 @@ def make_weights(width):
     return Weights(*(doubles(*shape) for shape in shapes))
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 @pytest.mark.parametrize("lengths", [(7,), (7, 7), (7, 4, 1)])
 @pytest.mark.parametrize("width", [1, 2, 3, 9])
 @pytest.mark.parametrize("is_drawn", [True, False])

@@ -10,13 +10,6 @@ from skneurograph.nn import SnapshotEnsemble, SnapshotModel, join_history, start
 N_WINDOWS, N_NEURONS, N_FEATURES, SIZE = 40, 5, 2, 12
 
 
-@pytest.fixture(autouse=True)
-def _seeded():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-
-
 def make_features(n_axes=3):
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(N_WINDOWS, n_axes)) * (3.0, 2.0, 1.0)[:n_axes]
